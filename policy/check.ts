@@ -1,0 +1,190 @@
+// What a policy's values must hold among each other: roles that exist and fit their level, issuers that are
+// told apart, routes that do not collide. What a single value must look like is schema.ts's.
+import { TENANT_PLACEHOLDER } from './compiled.ts'
+import type { Fault, Path } from './problems.ts'
+import {
+  type GroupMapping,
+  type Issuer,
+  type PolicyDocument,
+  ROLES_MAX,
+  type RoleLevel,
+  type Route,
+} from './schema.ts'
+
+/** Every fault of a document, none when it is sound. `roles` must be the whole catalogue. */
+export function checkPolicy(policy: PolicyDocument): Fault[] {
+  const faults: Fault[] = []
+  checkRoles(policy, faults)
+  const instanceIssuers = Object.keys(policy.issuers)
+  checkIssuers(policy, faults)
+  checkMappings(policy, policy.idpGroupMappings, ['idpGroupMappings'], 'global', instanceIssuers, faults)
+  for (const [slug, organization] of Object.entries(policy.organizations)) {
+    const path = ['organizations', slug]
+    const issuers = [...instanceIssuers, ...Object.keys(organization.issuers).map((id) => `${slug}/${id}`)]
+    const mappings = organization.idpGroupMappings
+    checkMappings(policy, mappings, [...path, 'idpGroupMappings'], 'organization', issuers, faults)
+    for (const [name, project] of Object.entries(organization.projects)) {
+      const at = [...path, 'projects', name, 'idpGroupMappings']
+      checkMappings(policy, project.idpGroupMappings, at, 'project', issuers, faults)
+    }
+  }
+  checkRoutes(policy, faults)
+  return faults
+}
+
+const DEPTH: Record<RoleLevel, number> = { global: 0, organization: 1, project: 2 }
+
+function checkRoles({ roles }: PolicyDocument, faults: Fault[]): void {
+  const names = Object.keys(roles)
+  if (names.length > ROLES_MAX) {
+    faults.push({
+      path: ['roles'],
+      message: `are ${names.length} with the catalogue's; at most ${ROLES_MAX}`,
+    })
+  }
+  for (const [name, role] of Object.entries(roles)) {
+    for (const list of ['implies', 'mayGrant'] as const) {
+      role[list].forEach((other, index) => {
+        const path = ['roles', name, list, index]
+        const known = Object.hasOwn(roles, other) ? roles[other] : undefined
+        if (!known) faults.push({ path, message: `there is no role ${other}` })
+        else if (DEPTH[known.level] < DEPTH[role.level]) {
+          const message = `${other} is a role of the ${known.level} level, above ${name} (${role.level})`
+          faults.push({ path, message })
+        }
+      })
+    }
+  }
+}
+
+function checkMappings(
+  { roles }: PolicyDocument,
+  mappings: readonly GroupMapping[],
+  path: Path,
+  level: RoleLevel,
+  issuers: readonly string[],
+  faults: Fault[],
+): void {
+  mappings.forEach((mapping, index) => {
+    const role = Object.hasOwn(roles, mapping.roleName) ? roles[mapping.roleName] : undefined
+    if (role?.level !== level) {
+      const valid = Object.keys(roles).filter((name) => roles[name]?.level === level)
+      const what = role ? `is a role of the ${role.level} level` : 'is no role'
+      const message = `${mapping.roleName} ${what}; valid here: ${valid.join(', ')}`
+      faults.push({ path: [...path, index, 'roleName'], message })
+    }
+    mapping.issuers?.forEach((id, position) => {
+      if (issuers.includes(id)) return
+      const trusted = issuers.length > 0 ? issuers.join(', ') : 'none'
+      const message = `no issuer "${id}" is trusted here; trusted are: ${trusted}`
+      faults.push({ path: [...path, index, 'issuers', position], message })
+    })
+  })
+}
+
+/** The `iss` values an issuer's tokens can have. */
+export function issuerNames({ issuer, tenants }: Pick<Issuer, 'issuer' | 'tenants'>): string[] {
+  return tenants ? tenants.map((tenant) => issuer.replace(TENANT_PLACEHOLDER, tenant)) : [issuer]
+}
+
+function checkIssuers(policy: PolicyDocument, faults: Fault[]): void {
+  const ofInstance = new Map<string, string>()
+  for (const [id, issuer] of Object.entries(policy.issuers)) {
+    checkIssuer(issuer, ['issuers', id], faults)
+    claimNames(issuer, id, ['issuers', id], ofInstance, faults)
+  }
+  for (const [slug, organization] of Object.entries(policy.organizations)) {
+    const own = new Map<string, string>()
+    for (const [id, issuer] of Object.entries(organization.issuers)) {
+      const path = ['organizations', slug, 'issuers', id]
+      checkIssuer(issuer, path, faults)
+      claimNames(issuer, id, path, own, faults)
+      for (const name of issuerNames(issuer)) {
+        if (!ofInstance.has(name)) continue
+        const message = `${name} is the instance's issuer "${ofInstance.get(name)}"; an organization may not have it too`
+        faults.push({ path: [...path, 'issuer'], message })
+      }
+    }
+  }
+}
+
+/** A record is found by owner and `iss`, so that pair may exist once. */
+function claimNames(
+  issuer: Issuer,
+  id: string,
+  path: Path,
+  taken: Map<string, string>,
+  faults: Fault[],
+): void {
+  for (const name of issuerNames(issuer)) {
+    const holder = taken.get(name)
+    if (holder !== undefined) {
+      faults.push({ path: [...path, 'issuer'], message: `${name} is already the issuer "${holder}"` })
+    }
+    taken.set(name, id)
+  }
+}
+
+function checkIssuer(issuer: Issuer, path: Path, faults: Fault[]): void {
+  if (issuer.issuer.includes(TENANT_PLACEHOLDER) !== (issuer.tenants !== undefined)) {
+    const message = issuer.tenants
+      ? `has no ${TENANT_PLACEHOLDER} for the tenants to fill`
+      : `has ${TENANT_PLACEHOLDER}, so "tenants" must list the tenants accepted`
+    faults.push({ path: [...path, 'issuer'], message })
+  }
+  if (issuer.jwksUri !== undefined && issuer.jwks !== undefined) {
+    faults.push({ path: [...path, 'jwksUri'], message: 'stands beside "jwks"; keys come from one place' })
+  }
+}
+
+function checkRoutes({ routes, organizations }: PolicyDocument, faults: Fault[]): void {
+  const seen = new Map<string, string>()
+  for (const [id, route] of Object.entries(routes)) {
+    checkRoute(id, route, organizations, faults)
+    for (const host of route.hosts) {
+      for (const method of route.methods) {
+        // Captures match alike whatever their names, so two routes that differ in these only would collide.
+        const shape = `${method} ${host}${route.path.replace(/\{[^}]*\}/g, '{}')}`
+        const other = seen.get(shape)
+        if (other !== undefined) {
+          const message = `${method} ${host}${route.path} is already matched by the route "${other}"`
+          faults.push({ path: ['routes', id, 'path'], message })
+        }
+        seen.set(shape, id)
+      }
+    }
+  }
+}
+
+function checkRoute(
+  id: string,
+  route: Route,
+  organizations: PolicyDocument['organizations'],
+  faults: Fault[],
+): void {
+  const fault = (field: string, message: string) => faults.push({ path: ['routes', id, field], message })
+  if ((route.permission === undefined) === (route.access === undefined)) {
+    fault(route.access ? 'access' : 'path', 'a route has exactly one of "permission" and "access"')
+  }
+  const captures = capturesOf(route.path)
+  if (new Set(captures).size !== captures.length) fault('path', 'names a capture twice')
+  for (const name of ['organization', 'project'] as const) {
+    if (route[name] !== undefined && captures.includes(name))
+      fault(name, `is in the path already, as {${name}}`)
+  }
+  const has = (name: 'organization' | 'project') => route[name] !== undefined || captures.includes(name)
+  if (has('project') && !has('organization')) fault('path', 'has a project but no organization to find it in')
+  if (route.organization === undefined) return
+  const organization = Object.hasOwn(organizations, route.organization)
+    ? organizations[route.organization]
+    : undefined
+  if (!organization) fault('organization', `there is no organization ${route.organization}`)
+  else if (route.project !== undefined && !Object.hasOwn(organization.projects, route.project)) {
+    fault('project', `there is no project ${route.project} in ${route.organization}`)
+  }
+}
+
+/** Names of the captures in a route's path, in order. */
+export function capturesOf(path: string): string[] {
+  return [...path.matchAll(/\{([^}]*)\}/g)].map(([, name]) => name as string)
+}

@@ -1,0 +1,69 @@
+// Every reason Postern can give for a refusal: one closed list, a sentence each. The sentence is the title a
+// person reads; what exactly failed, and with which value, is in the refusal's own detail.
+
+/** Why a decision was no (decide.ts). */
+export const DECISION_REASONS = {
+  organization_unknown: 'No organization of that name exists.',
+  project_unknown: 'No project of that name exists in the organization.',
+  outside_voucher: "The issuer that vouches for the caller is an organization's own and counts only there.",
+  groups_absent: 'The token says nothing about groups, and the route needs a role.',
+  groups_overage: 'The issuer left the groups out of the token because there are too many.',
+  permission_missing: 'None of the roles of the caller gives the permission the route needs.',
+} as const
+export type DecisionReason = keyof typeof DECISION_REASONS
+
+/** Why claims make no principal (principal.ts). */
+export const PRINCIPAL_REASONS = {
+  claim_missing: 'The token lacks a claim it must have.',
+  claim_invalid: 'A claim of the token has a value it must not have.',
+  groups_malformed: 'The groups in the token have a shape that was not declared.',
+} as const
+export type PrincipalReason = keyof typeof PRINCIPAL_REASONS
+
+/** Why a token is not believed. */
+export const TOKEN_REASONS = {
+  token_too_large: 'The token is larger than any token may be.',
+  token_malformed: 'The token is not a well-formed signed JWT.',
+  token_ambiguous: 'The JSON in the token can be read in more than one way.',
+  header_not_allowed: 'The header of the token has a parameter that is not accepted.',
+  algorithm_not_allowed: 'The token is signed with an algorithm that its issuer may not use.',
+  type_not_allowed: 'The token is of a type that its issuer may not use here.',
+  kind_not_allowed: 'The token is of a kind that is never accepted as a bearer token.',
+  issuer_unknown: 'No issuer of that name is trusted here.',
+  issuer_ambiguous: 'Several issuer records could have issued the token, and nothing tells which did.',
+  issuer_of_another_organization: 'The issuer is trusted by another organization only.',
+  tenant_not_allowed: 'The token comes from a tenant that is not accepted.',
+  key_unknown: 'The issuer has published no key of that id.',
+  key_ambiguous: 'The token names no key, and more than one key of the issuer fits.',
+  key_unsuitable: 'The key the token names does not fit its algorithm.',
+  signature_invalid: 'The signature does not verify with the key of the issuer.',
+  audience_mismatch: 'The token is meant for another audience.',
+  authorized_party_mismatch: 'The token was issued to a party that is not accepted.',
+  token_expired: 'The token has expired.',
+  token_not_yet_valid: 'The token is not valid yet.',
+  token_issued_in_future: 'The token claims to be issued in the future.',
+  token_too_old: 'The token was issued longer ago than its issuer allows.',
+} as const
+export type TokenReason = keyof typeof TOKEN_REASONS
+
+/** Why a request gets no further, whoever sent it. */
+export const REQUEST_REASONS = {
+  host_unknown: 'Nothing is served on that host.',
+  path_not_canonical: 'The path can be read in more than one way.',
+  route_not_found: 'No route matches the request.',
+  credentials_missing: 'The request carries no credentials, and the route needs them.',
+  credentials_malformed: 'The Authorization header is not of the form "Bearer <token>".',
+  keys_unavailable: "The issuer's keys cannot be had at the moment.",
+  upstream_unreachable: 'The upstream could not be reached.',
+  upstream_timeout: 'The upstream did not answer in time.',
+  fault: 'Something in Postern itself went wrong.',
+} as const
+export type RequestReason = keyof typeof REQUEST_REASONS
+
+export const REASONS = {
+  ...REQUEST_REASONS,
+  ...TOKEN_REASONS,
+  ...PRINCIPAL_REASONS,
+  ...DECISION_REASONS,
+} as const
+export type Reason = keyof typeof REASONS

@@ -1,0 +1,104 @@
+// Whether a request may pass: path, route, caller, decision, guard after guard. HTTP (gateway.ts) and RPC
+// (rpc.ts) both ask here, so that there is one answer.
+import type { CompiledRoute } from '../policy/compiled.ts'
+import { decide } from '../policy/decide.ts'
+import { type Level, organizationAt } from '../policy/level.ts'
+import type { Principal } from '../policy/principal.ts'
+import { matchRoute } from '../policy/routes.ts'
+import { nowSeconds } from './clock.ts'
+import { type Environment, policy } from './environment.ts'
+import { readPath } from './path.ts'
+import { type Refusal, refuse, shown } from './refusal.ts'
+import { type Identity, identityFor } from './tokens/assertion.ts'
+import { recallToken, type VerifiedToken, verifyToken } from './tokens/verify.ts'
+
+/** A request that may pass. */
+export interface Admission {
+  ok: true
+  route: CompiledRoute
+  level: Level
+  /** Null on an anonymous route, when no credentials came. */
+  caller: { principal: Principal; identity: Identity } | null
+}
+
+export async function admit(environment: Environment, request: Request): Promise<Admission | Refusal> {
+  const url = new URL(request.url)
+  const path = readPath(request.url, url)
+  if (!path.ok) return path
+  const host = policy.hosts.get(url.hostname)
+  if (!host)
+    return refuse('host_unknown', `No route names the host ${shown(url.hostname)}.`, { check: 'host' })
+  const match = matchRoute(host, request.method, path.pathname)
+  if (!match) {
+    const detail = `${request.method} ${shown(path.pathname)} is served by no route of ${url.hostname}.`
+    return refuse('route_not_found', detail, { check: 'path' })
+  }
+  const { route, level } = match
+  const authorization = request.headers.get('authorization')
+  // Where the header belongs to the upstream and nobody has to be known, it is not ours to judge.
+  const unread = route.requires.kind === 'anonymous' && (authorization === null || route.forwardAuthorization)
+  if (unread) return { ok: true, route, level, caller: null }
+  const token = await authenticate(environment, authorization, level)
+  if (!token.ok) return token
+  return admitCaller(environment, route, level, token)
+}
+
+/** Who holds the bearer token (RFC 6750 2.1). `level` takes part in whose word counts. */
+export async function authenticate(
+  environment: Environment,
+  authorization: string | null,
+  level: Level,
+): Promise<VerifiedToken | Refusal> {
+  if (authorization === null) {
+    return refuse('credentials_missing', 'Send a token as "Authorization: Bearer <token>".')
+  }
+  const token = bearerToken(authorization)
+  if (token === null) {
+    const detail = 'Exactly one header "Authorization: Bearer <token>" is read.'
+    return refuse('credentials_malformed', detail, { check: 'authorization' })
+  }
+  return recallToken(environment, token, level) ?? (await verifyToken(environment, token, level))
+}
+
+const BEARER = 'Bearer '
+
+function bearerToken(authorization: string): string | null {
+  const scheme = authorization.slice(0, BEARER.length)
+  if (scheme !== BEARER && scheme.toLowerCase() !== 'bearer ') return null
+  const token = authorization.slice(BEARER.length)
+  // A second header would have been joined with a comma and a space.
+  return token === '' || /[\s,]/.test(token) ? null : token
+}
+
+/** Admissions kept with one token; a caller seldom has more places to go within a token's life. */
+const ADMISSIONS_MAX = 64
+
+async function admitCaller(
+  environment: Environment,
+  route: CompiledRoute,
+  level: Level,
+  token: VerifiedToken,
+): Promise<Admission | Refusal> {
+  const key = admissionKey(route, level)
+  const known = token.admissions.get(key) as (Admission & { caller: { identity: Identity } }) | undefined
+  if (known && nowSeconds() < known.caller.identity.reuseUntil) return known
+  const { principal } = token
+  if (route.requires.kind === 'permission') {
+    const organization = organizationAt(policy, level)
+    const decision = decide(policy, organization, principal, { permission: route.requires.permission, level })
+    if (!decision.allowed) return refuse(decision.reason, decision.detail, { subject: principal.subject })
+  }
+  const identity = await identityFor(environment, route, level, principal, token.validUntil)
+  const admission: Admission = { ok: true, route, level, caller: { principal, identity } }
+  if (token.admissions.size >= ADMISSIONS_MAX) token.admissions.clear()
+  token.admissions.set(key, admission)
+  return admission
+}
+
+/** Neither slugs nor route ids have a space; what a path captured has none either. */
+function admissionKey(route: CompiledRoute, level: Level): string {
+  if (level.kind === 'global') return route.id
+  return level.kind === 'organization'
+    ? `${route.id} ${level.organization}`
+    : `${route.id} ${level.organization} ${level.project}`
+}

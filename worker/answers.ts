@@ -1,0 +1,128 @@
+// What refusals and faults look like on the wire: problem documents (RFC 9457) with the challenge of RFC
+// 6750. Everything said is about the request; nothing of a token or a secret is ever echoed.
+import { REASONS, type Reason } from '../policy/reasons.ts'
+import { type Refusal, refuse } from './refusal.ts'
+
+/** `type` of a problem document. The name is resolved by the documentation, not by a server. */
+const TYPE_PREFIX = 'urn:postern:problem:'
+
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  detail: string
+  reason: Reason
+  requestId: string
+  check?: string
+  times?: Refusal['times']
+  subject?: string
+}
+
+export function problemOf({ reason, detail, check, times, subject }: Refusal, requestId: string): Problem {
+  return {
+    type: `${TYPE_PREFIX}${reason}`,
+    title: REASONS[reason],
+    status: statusOf(reason),
+    detail,
+    reason,
+    requestId,
+    ...(check === undefined ? {} : { check }),
+    ...(times === undefined ? {} : { times }),
+    ...(subject === undefined ? {} : { subject }),
+  }
+}
+
+export function answerRefusal(refusal: Refusal, requestId: string): Response {
+  const problem = problemOf(refusal, requestId)
+  return new Response(`${JSON.stringify(problem, null, 2)}\n`, {
+    status: problem.status,
+    headers: refusalHeaders(problem),
+  })
+}
+
+/** A bug of ours, or broken infrastructure: logged whole, answered without a word of it. */
+export function answerFault(error: unknown, requestId: string): Response {
+  console.error(`request ${requestId}:`, error)
+  return answerRefusal(refuse('fault', 'It has been logged under the request id.'), requestId)
+}
+
+/** The headers of a refusal's answer, also for callers that answer themselves (rpc.ts). */
+export function refusalHeaders(problem: Problem): Record<string, string> {
+  const challenge = challengeOf(problem)
+  return {
+    'content-type': 'application/problem+json',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-request-id': problem.requestId,
+    ...(challenge === null ? {} : { 'www-authenticate': challenge }),
+    ...(problem.status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
+  }
+}
+const RETRY_AFTER_SECONDS = 5
+
+function statusOf(reason: Reason): number {
+  switch (reason) {
+    case 'path_not_canonical':
+      return 400
+    case 'credentials_missing':
+    case 'credentials_malformed':
+    case 'token_too_large':
+    case 'token_malformed':
+    case 'token_ambiguous':
+    case 'header_not_allowed':
+    case 'algorithm_not_allowed':
+    case 'type_not_allowed':
+    case 'kind_not_allowed':
+    case 'issuer_unknown':
+    case 'issuer_ambiguous':
+    case 'issuer_of_another_organization':
+    case 'tenant_not_allowed':
+    case 'key_unknown':
+    case 'key_ambiguous':
+    case 'key_unsuitable':
+    case 'signature_invalid':
+    case 'audience_mismatch':
+    case 'authorized_party_mismatch':
+    case 'token_expired':
+    case 'token_not_yet_valid':
+    case 'token_issued_in_future':
+    case 'token_too_old':
+    case 'claim_missing':
+    case 'claim_invalid':
+    case 'groups_malformed':
+      return 401
+    case 'organization_unknown':
+    case 'project_unknown':
+    case 'outside_voucher':
+    case 'groups_absent':
+    case 'groups_overage':
+    case 'permission_missing':
+      return 403
+    case 'host_unknown':
+    case 'route_not_found':
+      return 404
+    case 'fault':
+      return 500
+    case 'upstream_unreachable':
+      return 502
+    case 'keys_unavailable':
+      return 503
+    case 'upstream_timeout':
+      return 504
+  }
+}
+
+/** RFC 6750 3: no error code when no credentials came, `invalid_token` or `insufficient_scope` otherwise. */
+function challengeOf({ status, reason, title, detail }: Problem): string | null {
+  if (status !== 401 && status !== 403) return null
+  if (reason === 'credentials_missing') return 'Bearer realm="postern"'
+  const error =
+    status === 403
+      ? 'insufficient_scope'
+      : reason === 'credentials_malformed'
+        ? 'invalid_request'
+        : 'invalid_token'
+  // RFC 6750 3: printable ASCII without the quote and the backslash.
+  const description = `${title} ${detail}`.replace(/"/g, "'").replace(/[^\x20-\x7e]|\\/g, '?')
+  return `Bearer realm="postern", error="${error}", error_description="${description}"`
+}

@@ -1,0 +1,40 @@
+// What a gateway host serves: the instance's own pages and endpoints, never an upstream. Hono routes here
+// and does nothing else.
+import { Hono } from 'hono'
+import { answerFault, answerRefusal } from './answers.ts'
+import type { Environment } from './environment.ts'
+import { maySeeHealth, readiness } from './health.ts'
+import { signerOf } from './keys/signing.ts'
+import { refuse, shown } from './refusal.ts'
+
+/** Shorter than a key is published ahead of its use (keys/signing-object.ts), by far. */
+const JWKS_MAX_AGE_SECONDS = 600
+
+type Served = { Bindings: { environment: Environment; requestId: string } }
+
+export const gatewayHost = new Hono<Served>()
+
+gatewayHost.get('/healthz', (context) => context.json({ status: 'alive' }, 200, NO_STORE))
+
+gatewayHost.get('/readyz', async (context) => {
+  const { environment } = context.env
+  const { ready, details } = await readiness(environment)
+  const seen = await maySeeHealth(environment, context.req.raw)
+  const status = ready ? 'ready' : 'not ready'
+  return context.json(seen ? { status, ...details } : { status }, ready ? 200 : 503, NO_STORE)
+})
+
+gatewayHost.get('/.well-known/jwks.json', async (context) => {
+  const { jwks } = await signerOf(context.env.environment)
+  return context.json(jwks, 200, { 'cache-control': `public, max-age=${JWKS_MAX_AGE_SECONDS}` })
+})
+
+gatewayHost.notFound((context) => {
+  const { method, path } = context.req
+  const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`
+  return answerRefusal(refuse('route_not_found', detail, { check: 'path' }), context.env.requestId)
+})
+
+gatewayHost.onError((error, context) => answerFault(error, context.env.requestId))
+
+const NO_STORE = { 'cache-control': 'no-store' }

@@ -1,0 +1,35 @@
+// A request's path: read in one way only, or refused. What is matched is what is forwarded, and an upstream
+// must have no second way to read it.
+import { type Refusal, refuse, shown } from './refusal.ts'
+
+export type ReadPath = { ok: true; pathname: string } | Refusal
+
+/**
+ * `raw` is the request's URL as it came, `url` the same parsed. A path is canonical when the URL parser
+ * changes nothing, no unreserved character is percent-encoded (RFC 3986 6.2.2.2), and no separator hides
+ * in an encoding, an empty segment or a parameter.
+ */
+export function readPath(raw: string, url: URL): ReadPath {
+  const { pathname } = url
+  const start = raw.indexOf('/', raw.indexOf('//') + 2)
+  const query = raw.indexOf('?', start)
+  const rawPath = start === -1 ? '' : raw.slice(start, query === -1 ? raw.length : query)
+  if (rawPath !== pathname) return notCanonical(`The path ${shown(rawPath)} reads as ${shown(pathname)}.`)
+  const suspect = SUSPECT.exec(pathname)
+  return suspect === null ? { ok: true, pathname } : notCanonical(`The path has ${explain(suspect[0])}.`)
+}
+
+/** An empty segment, a parameter, or a percent sign that encodes a control or an unreserved character. */
+const SUSPECT =
+  /\/\/|;|\\|%(?:[01].|2[def]|3[0-9b]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef]|(?![0-9a-f]{2}).{0,2})/i
+
+function explain(found: string): string {
+  if (found === '//') return 'an empty segment'
+  if (found === ';') return 'a parameter (";"), which upstreams read in different ways'
+  const encodes = /^%(?:2f|5c|00|3b)$/i.test(found) ? 'hides a separator' : 'is not the canonical encoding'
+  return `${shown(found)}, which ${encodes}`
+}
+
+function notCanonical(detail: string): Refusal {
+  return refuse('path_not_canonical', detail, { check: 'path' })
+}

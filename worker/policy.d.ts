@@ -1,0 +1,5 @@
+// The policy that tools/build.ts compiles into the bundle.
+declare module 'postern:policy' {
+  const policy: import('../policy/compiled.ts').CompiledPolicy
+  export default policy
+}

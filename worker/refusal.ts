@@ -1,0 +1,27 @@
+// A refusal: an expected no, as a value. What it looks like on the wire is answers.ts's.
+import type { Reason } from '../policy/reasons.ts'
+
+export interface Refusal {
+  ok: false
+  reason: Reason
+  /** What exactly failed and with which value; a full sentence. Never the token itself. */
+  detail: string
+  /** The claim or header parameter that failed. */
+  check?: string
+  /** For a claim that is a time, all in seconds since the epoch. */
+  times?: { token: number; now: number; differenceSeconds: number; leewaySeconds: number }
+  /** Who was refused, when that is known. */
+  subject?: string
+}
+
+export function refuse(reason: Reason, detail: string, more: Partial<Refusal> = {}): Refusal {
+  return { ok: false, reason, detail, ...more }
+}
+
+/** A value that somebody sent, fit to be shown: bounded, printable, quoted. */
+export function shown(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined')
+  const short = text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}...` : text
+  return `"${short.replace(/[\p{C}"\\]/gu, '?')}"`
+}
+const SHOWN_LENGTH_MAX = 200

@@ -1,0 +1,109 @@
+// Whom the upstream is told is calling: a JWT signed by us, and the same in plain headers. Minted once for a
+// principal, route and level, and used again until two thirds of its life are over.
+import { SignJWT } from 'jose'
+import type { CompiledRoute } from '../../policy/compiled.ts'
+import { rolesAt } from '../../policy/decide.ts'
+import { type Level, organizationAt } from '../../policy/level.ts'
+import type { Principal } from '../../policy/principal.ts'
+import { nowSeconds } from '../clock.ts'
+import { type Environment, policy, settingsOf } from '../environment.ts'
+import { signerOf } from '../keys/signing.ts'
+import { Memory } from '../memory.ts'
+import { ASSERTION_TYPE } from './claims.ts'
+
+export const ASSERTION_LIFE_SECONDS = 300
+/** An identity header may not be longer; what would be is left out, and `X-Postern-Error` says so. */
+export const IDENTITY_HEADER_BYTES_MAX = 4096
+
+/** The headers an upstream gets, ready to be set. */
+export interface Identity {
+  headers: readonly (readonly [name: string, value: string])[]
+  /** Seconds since the epoch: use it again until here. */
+  reuseUntil: number
+}
+
+const MEMORY_BYTES_MAX = 8 * 1024 * 1024
+const identities = new Memory<Identity>({
+  weightMax: MEMORY_BYTES_MAX,
+  weigh: (key, { headers }) =>
+    headers.reduce((sum, [, value]) => sum + 2 * value.length + 100, 2 * key.length),
+})
+
+/** `expires` bounds the assertion: it never outlives the token it was made from. Seconds since the epoch. */
+export async function identityFor(
+  environment: Environment,
+  route: CompiledRoute,
+  level: Level,
+  principal: Principal,
+  expires: number,
+): Promise<Identity> {
+  const roles = rolesAt(policy, organizationAt(policy, level), principal, level)
+  const { issuer, subject, email } = principal
+  const key = JSON.stringify([issuer, subject, email, route.id, level, roles])
+  const known = identities.get(key)
+  const now = nowSeconds()
+  if (known && now < known.reuseUntil && known.reuseUntil <= expires) return known
+  const life = Math.min(ASSERTION_LIFE_SECONDS, Math.max(1, expires - now))
+  const assertion = await mint(environment, route, level, principal, roles, now, life)
+  const identity = {
+    headers: [['x-postern-assertion', assertion] as const, ...plainHeaders(level, principal, roles)],
+    reuseUntil: now + Math.floor((life * 2) / 3),
+  }
+  identities.set(key, identity)
+  return identity
+}
+
+async function mint(
+  environment: Environment,
+  route: CompiledRoute,
+  level: Level,
+  principal: Principal,
+  roles: readonly string[],
+  now: number,
+  life: number,
+): Promise<string> {
+  const { kid, algorithm, key } = await signerOf(environment)
+  const claims = {
+    idp: principal.issuer,
+    ...(principal.email === null ? {} : { email: principal.email }),
+    ...(level.kind === 'global' ? {} : { org: level.organization }),
+    ...(level.kind === 'project' ? { project: level.project } : {}),
+    roles,
+  }
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: algorithm, kid, typ: ASSERTION_TYPE })
+    .setIssuer(settingsOf(environment).issuer)
+    .setAudience(route.audience)
+    .setSubject(principal.subject)
+    .setIssuedAt(now)
+    .setExpirationTime(now + life)
+    .setJti(crypto.randomUUID())
+    .sign(key)
+}
+
+/** A subject is unique only with its issuer, so both are given. */
+function plainHeaders(level: Level, principal: Principal, roles: readonly string[]): [string, string][] {
+  const values: [string, string | null][] = [
+    ['x-postern-issuer', principal.issuer],
+    ['x-postern-subject', principal.subject],
+    ['x-postern-email', principal.email],
+    ['x-postern-organization', level.kind === 'global' ? null : level.organization],
+    ['x-postern-project', level.kind === 'project' ? level.project : null],
+    ['x-postern-roles', roles.join(',')],
+  ]
+  const headers: [string, string][] = []
+  const left: string[] = []
+  for (const [name, value] of values) {
+    if (value === null) continue
+    const encoded = encodeHeader(value)
+    if (encoded.length <= IDENTITY_HEADER_BYTES_MAX) headers.push([name, encoded])
+    else left.push(`${name} has ${encoded.length} bytes, at most ${IDENTITY_HEADER_BYTES_MAX} are sent`)
+  }
+  if (left.length > 0) headers.push(['x-postern-error', left.join('; ')])
+  return headers
+}
+
+/** Printable ASCII stays; the rest, and "%" itself, is percent-encoded UTF-8 (RFC 3986 2.1). */
+function encodeHeader(value: string): string {
+  return value.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]/gu, encodeURIComponent)
+}

@@ -1,0 +1,143 @@
+// Verifies a federated token: what is it, who issued it, with which key, is it valid now. Straight down,
+// each failure with its own reason. Tokens verified before are recognised by their full text.
+import { compactVerify, errors } from 'jose'
+import { type IssuerRecord, TENANT_PLACEHOLDER } from '../../policy/compiled.ts'
+import type { Level } from '../../policy/level.ts'
+import { type Claims, type Principal, principalFromClaims } from '../../policy/principal.ts'
+import type { Algorithm } from '../../policy/schema.ts'
+import { nowSeconds } from '../clock.ts'
+import { type Environment, policy } from '../environment.ts'
+import { chooseKey, importKey, type VerificationKey } from '../keys/key-set.ts'
+import { currentKeys, type HeldKeys, keysAfterMiss, keysOf } from '../keys/source.ts'
+import { Memory } from '../memory.ts'
+import { type Refusal, refuse, shown } from '../refusal.ts'
+import { checkKind, checkLifetime, checkTenant, checkType } from './claims.ts'
+import { type CompactToken, checkHeader, parseCompact } from './compact.ts'
+import { checkAudience, selectRecord } from './record.ts'
+
+/** A token that has passed, as long as time and keys let it. */
+export interface VerifiedToken {
+  ok: true
+  record: IssuerRecord
+  claims: Claims
+  principal: Principal
+  key: VerificationKey
+  /** Seconds since the epoch. */
+  validUntil: number
+  /** What has been made of it for each route and level (gateway.ts). */
+  admissions: Map<string, unknown>
+}
+
+const MEMORY_BYTES_MAX = 16 * 1024 * 1024
+/** What an entry takes besides the token's own text, generously. */
+const ENTRY_BYTES = 4096
+
+const verified = new Memory<VerifiedToken>({
+  weightMax: MEMORY_BYTES_MAX,
+  weigh: (token) => 2 * token.length + ENTRY_BYTES,
+})
+
+/** The token as verified before, if time, keys and the level still allow it. Never waits. */
+export function recallToken(environment: Environment, token: string, level: Level): VerifiedToken | null {
+  const known = verified.get(token)
+  if (!known) return null
+  const { record, claims, key, validUntil } = known
+  if (nowSeconds() >= validUntil) return null
+  const selected = selectRecord(policy, level, claims)
+  if (!selected.ok || selected.record !== record) return null
+  if (!currentKeys(environment, record)?.keys.includes(key)) return null
+  return checkAudience(policy, record, level, claims) === null ? known : null
+}
+
+/** `level` is where the request wants to go; it takes part in choosing the issuer record and the audience. */
+export async function verifyToken(
+  environment: Environment,
+  token: string,
+  level: Level,
+): Promise<VerifiedToken | Refusal> {
+  const parsed = parseCompact(token)
+  if (!parsed.ok) return parsed
+  const { header, claims } = parsed
+  const kind = checkKind(header, claims)
+  if (kind) return kind
+  const selected = selectRecord(policy, level, claims)
+  if (!selected.ok) return selected
+  const { record } = selected
+  const shape =
+    checkHeader(header, record.headers) ?? checkAlgorithm(record, header) ?? checkType(record, header)
+  if (shape) return shape
+  const signed = await checkSignature(environment, record, token, parsed)
+  if (!signed.ok) return signed
+  const scope = checkTenant(record, claims) ?? checkAudience(policy, record, level, claims)
+  if (scope) return scope
+  const lifetime = checkLifetime(record, claims, nowSeconds())
+  if (!lifetime.ok) return lifetime
+  const made = principalFromClaims(record, claims)
+  if (!made.ok)
+    return refuse(made.reason, made.detail, { check: made.reason === 'groups_malformed' ? 'groups' : 'sub' })
+  const { principal } = made
+  const { validUntil } = lifetime
+  const result: VerifiedToken = {
+    ok: true,
+    record,
+    claims,
+    principal,
+    key: signed.key,
+    validUntil,
+    admissions: new Map(),
+  }
+  verified.set(token, result)
+  return result
+}
+
+function checkAlgorithm(record: IssuerRecord, { alg }: Record<string, unknown>): Refusal | null {
+  if ((record.algorithms as readonly unknown[]).includes(alg)) return null
+  const accepted = record.algorithms.join(', ')
+  const detail = `Its "alg" is ${shown(alg)}; accepted from issuer "${record.id}": ${accepted}.`
+  return refuse('algorithm_not_allowed', detail, { check: 'alg' })
+}
+
+type Signed = { ok: true; key: VerificationKey } | Refusal
+
+async function checkSignature(
+  environment: Environment,
+  record: IssuerRecord,
+  token: string,
+  { header, claims }: CompactToken,
+): Promise<Signed> {
+  const { alg, kid } = header as { alg: Algorithm; kid?: string }
+  const held = currentKeys(environment, record) ?? (await keysOf(environment, record))
+  if (!('keys' in held)) return held
+  let chosen = chooseKey(keysFor(record, held, claims), kid, alg)
+  if (!chosen.ok && chosen.reason === 'key_unknown') {
+    const newer = await keysAfterMiss(environment, record, held)
+    chosen = chooseKey(keysFor(record, newer, claims), kid, alg)
+  }
+  if (!chosen.ok) {
+    const named = kid === undefined ? 'It names no key ("kid")' : `Its key is ${shown(kid)}`
+    const detail = `${named}, its algorithm ${alg}; issuer "${record.id}" has ${held.keys.length} usable keys.`
+    return refuse(chosen.reason, detail, { check: 'kid' })
+  }
+  const key = await importKey(chosen.key, alg).catch(() => null)
+  if (key === null) {
+    return refuse('key_unsuitable', `Key ${shown(kid)} of issuer "${record.id}" is not well-formed.`, {
+      check: 'kid',
+    })
+  }
+  try {
+    await compactVerify(token, key, { algorithms: [alg] })
+  } catch (error) {
+    if (!(error instanceof errors.JOSEError)) throw error
+    const detail = `It does not verify with key ${shown(chosen.key.kid ?? '')} of issuer "${record.id}".`
+    return refuse('signature_invalid', detail, { check: 'signature' })
+  }
+  return { ok: true, key: chosen.key }
+}
+
+/** Entra binds some keys to one tenant; such a key verifies that tenant's tokens only. */
+function keysFor(record: IssuerRecord, { keys }: HeldKeys, { iss, tid }: Claims): readonly VerificationKey[] {
+  if (record.tenants === null) return keys
+  return keys.filter(
+    ({ issuer }) => issuer === null || issuer.replace(TENANT_PLACEHOLDER, String(tid)) === iss,
+  )
+}
