@@ -166,6 +166,11 @@ function checkRoute(
   if ((route.permission === undefined) === (route.access === undefined)) {
     fault(route.access ? 'access' : 'path', 'a route has exactly one of "permission" and "access"')
   }
+  if (!/^https:|^http:\/\/(?:localhost|127\.0\.0\.1|[^/:]+\.localhost)(?::|$)/.test(route.upstream)) {
+    fault('upstream', 'must use https: what it is sent says who is calling (http only on this machine)')
+  }
+  if (route.path.startsWith('/.postern/'))
+    fault('path', 'begins with "/.postern/", which is kept for Postern')
   const captures = capturesOf(route.path)
   if (new Set(captures).size !== captures.length) fault('path', 'names a capture twice')
   for (const name of ['organization', 'project'] as const) {

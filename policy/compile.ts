@@ -92,8 +92,17 @@ function compileIssuer(id: string, organization: string | null, issuer: Issuer):
 }
 
 function keyOriginOf({ issuer, jwks, jwksUri }: Issuer): KeyOrigin {
-  if (jwks) return { kind: 'pinned', jwks }
+  if (jwks) return { kind: 'pinned', jwks: sortMembers(jwks) as typeof jwks }
   return jwksUri ? { kind: 'jwksUri', issuer, jwksUri } : { kind: 'discovery', issuer }
+}
+
+/** The same JSON with the members of its objects in order, for values whose shape the schema leaves open. */
+function sortMembers(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortMembers)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    mapSorted(value as Record<string, unknown>, (_name, member) => sortMembers(member)),
+  )
 }
 
 function compileOrganization(slug: string, organization: Organization): CompiledOrganization {

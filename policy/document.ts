@@ -1,6 +1,6 @@
 // Reads a policy document from YAML (or JSON, which is YAML) and says of everything that is wrong with it
 // where it stands. The only file that knows YAML.
-import { type Document, isMap, isScalar, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
 import type { ZodType } from 'zod'
 import { checkPolicy } from './check.ts'
 import { describePath, describeProblems, type Fault, type Path, type Problem } from './problems.ts'
@@ -13,6 +13,11 @@ export type ParsedPolicy = { ok: true; policy: PolicyDocument } | { ok: false; p
 
 /** The policy's source may not be larger. */
 export const POLICY_BYTES_MAX = 10 * 1024 * 1024
+/** More than a person reads at once; finding where each stands takes time. */
+export const PROBLEMS_MAX = 100
+/** Both bound the work that a short text can cause. */
+export const ALIASES_MAX = 1000
+const ALIASES_PER_ANCHOR_MAX = 100
 
 /**
  * Parses and checks a policy's text, with the default role catalogue's text under it. In the policy that
@@ -26,7 +31,7 @@ export function parsePolicy(text: string, options: { file: string; catalogue: st
   const policy = { ...parsed.value, roles: { ...catalogue.value.roles, ...parsed.value.roles } }
   const faults = checkPolicy(policy)
   if (faults.length === 0) return { ok: true, policy }
-  return { ok: false, problems: faults.map((fault) => parsed.locate(fault)) }
+  return { ok: false, problems: faults.slice(0, PROBLEMS_MAX).map(parsed.locate) }
 }
 
 type Located<Value> =
@@ -39,26 +44,115 @@ function parseYaml<Value>(text: string, file: string, schema: ZodType<Value>): L
     return { ok: false, problems: [{ file, line: 1, column: 1, path: [], message }] }
   }
   const lines = new LineCounter()
-  // YAML 1.2 core: no merge keys, no custom tags; aliases are bounded, so that they cannot blow up.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
+  // YAML 1.2 core whatever a directive says: no merge keys, no tags that make other values than JSON has.
+  // Keys are judged by findAmbiguities, since the library compares each with each.
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: false,
+    stringKeys: true,
+    schema: 'core',
+    merge: false,
+    resolveKnownTags: false,
+  })
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset)
     return { file, line, column: col }
   }
+  const refuse = (faults: { offset: number; message: string }[]) => {
+    const first = faults.slice(0, PROBLEMS_MAX)
+    return {
+      ok: false as const,
+      problems: first.map(({ offset, message }) => ({ ...at(offset), path: [], message })),
+    }
+  }
   const syntax = [...document.errors, ...document.warnings]
   if (syntax.length > 0) {
-    return { ok: false, problems: syntax.map(({ pos, message }) => ({ ...at(pos[0]), path: [], message })) }
+    const messageOf = ({ code, message }: (typeof syntax)[0]) =>
+      code === 'RESOURCE_EXHAUSTION' ? 'is nested too deeply' : message
+    return refuse(syntax.map((error) => ({ offset: error.pos[0], message: messageOf(error) })))
+  }
+  const ambiguities = findAmbiguities(document)
+  if (ambiguities.length > 0) return refuse(ambiguities)
+  let source: unknown
+  try {
+    source = document.toJS({ maxAliasCount: ALIASES_PER_ANCHOR_MAX })
+  } catch (error) {
+    // A RangeError is the stack's end; what else is thrown is the library's bound on aliases of aliases.
+    const message = error instanceof RangeError ? 'is nested too deeply' : 'has aliases that multiply too far'
+    return refuse([{ offset: 0, message }])
   }
   const locate = (fault: Fault): Problem => ({ ...at(offsetOf(document, fault.path)), ...fault })
-  const result = schema.safeParse(document.toJS({ maxAliasCount: 100 }))
+  const result = schema.safeParse(source)
   if (result.success) return { ok: true, value: result.data, locate }
-  return { ok: false, problems: result.error.issues.flatMap(faultsOf).map(locate) }
+  const faults = result.error.issues.flatMap((issue) => faultsOf(issue, []))
+  return { ok: false, problems: faults.slice(0, PROBLEMS_MAX).map(locate) }
 }
 
-function faultsOf(issue: { code?: string; path: PropertyKey[]; message: string; keys?: string[] }): Fault[] {
-  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
-  if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }]
-  return (issue.keys ?? []).map((key) => ({ path: [...path, key], message: 'is not a known field' }))
+/** What could be read in two ways or not at all: repeated keys, and aliases of nothing or of themselves. */
+function findAmbiguities(document: Document): { offset: number; message: string }[] {
+  const found: { offset: number; message: string }[] = []
+  const anchors = new Map<string, unknown>()
+  let aliases = 0
+  const report = ({ range }: Node, message: string) => found.push({ offset: range?.[0] ?? 0, message })
+  visit(document, {
+    Node(_key, node) {
+      if ('anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, node)
+    },
+    Map(_key, map) {
+      if (map.anchor !== undefined) anchors.set(map.anchor, map)
+      const names = new Set<string>()
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue
+        const name = String(key.value)
+        if (names.has(name)) report(key, `the key "${name}" is there twice`)
+        // Objects have a meaning of their own for it, and zod passes it over.
+        if (name === '__proto__') report(key, `no key may be "${name}"`)
+        names.add(name)
+      }
+    },
+    Alias(_key, alias, ancestors) {
+      const target = anchors.get(alias.source)
+      if (target === undefined) report(alias, `there is no anchor &${alias.source} before it`)
+      else if ((ancestors as unknown[]).includes(target))
+        report(alias, `*${alias.source} stands within itself`)
+      aliases++
+      if (aliases <= ALIASES_MAX) return
+      report(alias, `a policy may have ${ALIASES_MAX} aliases`)
+      return visit.BREAK
+    },
+  })
+  return found
+}
+
+/** What of zod's issues is of use here. */
+interface Issue {
+  code?: string | undefined
+  path: PropertyKey[]
+  message: string
+  keys?: string[]
+  issues?: Issue[]
+  errors?: Issue[][]
+}
+
+function faultsOf(issue: Issue, parent: Path): Fault[] {
+  const path = [...parent, ...issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))]
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return (issue.keys ?? []).map((key) => ({ path: [...path, key], message: 'is not a known field' }))
+    case 'invalid_key':
+      return (issue.issues ?? []).flatMap((inner) => faultsOf(inner, path))
+    case 'invalid_union': {
+      const alternatives = issue.errors ?? []
+      // The alternative that was meant is the one whose outer shape fits; else any of them would be right.
+      const meant = alternatives.find((issues) => issues.every((inner) => inner.path.length > 0))
+      if (meant) return meant.flatMap((inner) => faultsOf(inner, path))
+      const messages = alternatives.flatMap((issues) => issues.map(({ message }) => message))
+      return [{ path, message: messages.join(', or ') }]
+    }
+    default:
+      return [{ path, message: issue.message }]
+  }
 }
 
 /** Where the value at the path starts, or its key, or what of the path there is. */

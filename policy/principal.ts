@@ -98,7 +98,8 @@ function groupsFromClaims(record: IssuerRecord, claims: Claims): GroupsResult {
   if (hasOverage(claims, claim)) return { ok: true, groups: { outcome: 'overage' } }
   const value = claimAt(claims, claim)
   if (value === undefined) return { ok: true, groups: { outcome: 'absent' } }
-  const names = typeof value === 'string' ? splitGroups(value, separator) : listGroups(value, key)
+  const isText = key === null && typeof value === 'string'
+  const names = isText ? splitGroups(value, separator) : listGroups(value, key)
   if (names === null) {
     const wanted = key === null ? 'a string or a list of strings' : `a list of objects with a string "${key}"`
     return { ok: false, detail: `Its "${describeClaim(claim)}" claim must be ${wanted}.` }
@@ -108,12 +109,14 @@ function groupsFromClaims(record: IssuerRecord, claims: Claims): GroupsResult {
 
 /**
  * Microsoft Entra leaves groups out of large tokens and says so in `_claim_names` (a distributed claim,
- * OpenID Connect Core 5.6.2), or by `hasgroups` in the implicit flow.
+ * OpenID Connect Core 5.6.2), or by `hasgroups` in the implicit flow. Both speak of one claim: a token whose
+ * groups are read from another, such as `roles`, says all it has to say.
  */
 function hasOverage(claims: Claims, claim: readonly string[]): boolean {
   const names = claims._claim_names
   const distributed = typeof names === 'object' && names !== null && Object.hasOwn(names, claim[0] as string)
-  return distributed || claims.hasgroups === true || claims.hasgroups === 'true'
+  const left = claims.hasgroups === true || claims.hasgroups === 'true'
+  return distributed || (left && claim[0] === 'groups')
 }
 
 function splitGroups(value: string, separator: string | null): string[] {

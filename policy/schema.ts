@@ -72,7 +72,7 @@ export const GroupsClaim = z.strictObject({
 })
 
 /** An instance's own `jwks`: RFC 7517 5. Each key is judged by the Worker like a fetched one. */
-export const PinnedKeys = z.strictObject({ keys: z.array(z.record(z.string(), z.unknown())).min(1).max(100) })
+export const PinnedKeys = z.strictObject({ keys: z.array(z.record(z.string(), z.json())).min(1).max(100) })
 
 /** A URL as text; policy/ has no URL parser on purpose, and the Worker judges the address before using it. */
 const HttpUrl = z

@@ -1,6 +1,6 @@
 // Builds the Worker: compiles the policy and bundles worker/entry.ts with it into one file. The file that
 // `npm start`, the tests, the benchmarks and `wrangler deploy` run is made here and nowhere else.
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build, type Plugin } from 'esbuild'
@@ -57,6 +57,8 @@ function bundledPolicy(compiled: string): Plugin {
 }
 
 if (import.meta.main) {
+  // The console's files will stand here; wrangler wants the folder to exist.
+  mkdirSync(join(ROOT, 'dist/assets'), { recursive: true })
   const { values } = parseArgs({ options: { policy: { type: 'string', default: 'postern.policy.yaml' } } })
   const text = readFileSync(join(ROOT, values.policy), 'utf8')
   await buildWorker({ policy: { text, file: values.policy }, outFile: WORKER_FILE }).catch((error: Error) => {

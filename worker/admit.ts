@@ -7,6 +7,7 @@ import type { Principal } from '../policy/principal.ts'
 import { matchRoute } from '../policy/routes.ts'
 import { nowSeconds } from './clock.ts'
 import { type Environment, policy } from './environment.ts'
+import type { HeaderRules } from './outbound-headers.ts'
 import { readPath } from './path.ts'
 import { type Refusal, refuse, shown } from './refusal.ts'
 import { type Identity, identityFor } from './tokens/assertion.ts'
@@ -19,7 +20,10 @@ export interface Admission {
   level: Level
   /** Null on an anonymous route, when no credentials came. */
   caller: { principal: Principal; identity: Identity } | null
+  headerRules: HeaderRules
 }
+
+const OWN_PATHS = '/.postern/'
 
 export async function admit(environment: Environment, request: Request): Promise<Admission | Refusal> {
   const url = new URL(request.url)
@@ -28,7 +32,9 @@ export async function admit(environment: Environment, request: Request): Promise
   const host = policy.hosts.get(url.hostname)
   if (!host)
     return refuse('host_unknown', `No route names the host ${shown(url.hostname)}.`, { check: 'host' })
-  const match = matchRoute(host, request.method, path.pathname)
+  // On a fronted host these paths are ours, whatever a route says.
+  const own = path.pathname.startsWith(OWN_PATHS)
+  const match = own ? null : matchRoute(host, request.method, path.pathname)
   if (!match) {
     const detail = `${request.method} ${shown(path.pathname)} is served by no route of ${url.hostname}.`
     return refuse('route_not_found', detail, { check: 'path' })
@@ -37,7 +43,7 @@ export async function admit(environment: Environment, request: Request): Promise
   const authorization = request.headers.get('authorization')
   // Where the header belongs to the upstream and nobody has to be known, it is not ours to judge.
   const unread = route.requires.kind === 'anonymous' && (authorization === null || route.forwardAuthorization)
-  if (unread) return { ok: true, route, level, caller: null }
+  if (unread) return admission(route, level, null)
   const token = await authenticate(environment, authorization, level)
   if (!token.ok) return token
   return admitCaller(environment, route, level, token)
@@ -71,7 +77,7 @@ function bearerToken(authorization: string): string | null {
 }
 
 /** Admissions kept with one token; a caller seldom has more places to go within a token's life. */
-const ADMISSIONS_MAX = 64
+const ADMISSIONS_MAX = 16
 
 async function admitCaller(
   environment: Environment,
@@ -82,17 +88,23 @@ async function admitCaller(
   const key = admissionKey(route, level)
   const known = token.admissions.get(key) as (Admission & { caller: { identity: Identity } }) | undefined
   if (known && nowSeconds() < known.caller.identity.reuseUntil) return known
-  const { principal } = token
+  const { principal, claims } = token
   if (route.requires.kind === 'permission') {
     const organization = organizationAt(policy, level)
     const decision = decide(policy, organization, principal, { permission: route.requires.permission, level })
     if (!decision.allowed) return refuse(decision.reason, decision.detail, { subject: principal.subject })
   }
-  const identity = await identityFor(environment, route, level, principal, token.validUntil)
-  const admission: Admission = { ok: true, route, level, caller: { principal, identity } }
+  const identity = await identityFor(environment, route, level, principal, claims.exp as number)
+  const admitted = admission(route, level, { principal, identity })
   if (token.admissions.size >= ADMISSIONS_MAX) token.admissions.clear()
-  token.admissions.set(key, admission)
-  return admission
+  token.admissions.set(key, admitted)
+  return admitted
+}
+
+function admission(route: CompiledRoute, level: Level, caller: Admission['caller']): Admission {
+  const { forwardAuthorization } = route
+  const headerRules = { forwardAuthorization, identity: caller?.identity.headers ?? [], kept: null }
+  return { ok: true, route, level, caller, headerRules }
 }
 
 /** Neither slugs nor route ids have a space; what a path captured has none either. */

@@ -3,7 +3,7 @@
 import { Hono } from 'hono'
 import { answerFault, answerRefusal } from './answers.ts'
 import type { Environment } from './environment.ts'
-import { maySeeHealth, readiness } from './health.ts'
+import { healthDetails, maySeeHealth, readiness } from './health.ts'
 import { signerOf } from './keys/signing.ts'
 import { refuse, shown } from './refusal.ts'
 
@@ -18,10 +18,12 @@ gatewayHost.get('/healthz', (context) => context.json({ status: 'alive' }, 200, 
 
 gatewayHost.get('/readyz', async (context) => {
   const { environment } = context.env
-  const { ready, details } = await readiness(environment)
-  const seen = await maySeeHealth(environment, context.req.raw)
-  const status = ready ? 'ready' : 'not ready'
-  return context.json(seen ? { status, ...details } : { status }, ready ? 200 : 503, NO_STORE)
+  const state = await readiness(environment)
+  const status = state.ready ? 'ready' : 'not ready'
+  const details = (await maySeeHealth(environment, context.req.raw))
+    ? await healthDetails(environment, state)
+    : {}
+  return context.json({ status, ...details }, state.ready ? 200 : 503, NO_STORE)
 })
 
 gatewayHost.get('/.well-known/jwks.json', async (context) => {

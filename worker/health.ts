@@ -21,14 +21,16 @@ interface IssuerHealth {
   lastError: string | null
 }
 
+export interface HealthDetails {
+  policy: { issuers: number; organizations: number; hosts: string[] }
+  signingKeys: Readiness
+  issuers: IssuerHealth[]
+  warnings: string[]
+}
+
 export interface Readiness {
   ready: boolean
-  details: {
-    policy: { issuers: number; organizations: number; hosts: string[] }
-    signingKeys: { ready: boolean; lastError: string | null }
-    issuers: IssuerHealth[]
-    warnings: string[]
-  }
+  lastError: string | null
 }
 
 /**
@@ -36,22 +38,24 @@ export interface Readiness {
  * else's, so it is a warning and not a reason to send all traffic elsewhere.
  */
 export async function readiness(environment: Environment): Promise<Readiness> {
-  const [signingKeys, issuers] = await Promise.all([
-    signerOf(environment).then(
-      () => ({ ready: true, lastError: null }),
-      (error: Error) => ({ ready: false, lastError: error.message }),
-    ),
-    Promise.all(policy.issuers.map((record) => issuerHealth(environment, record))),
-  ])
+  return signerOf(environment).then(
+    () => ({ ready: true, lastError: null }),
+    (error: Error) => ({ ready: false, lastError: error.message }),
+  )
+}
+
+/** Asks the object of every issuer, so it is for those only who may see it. */
+export async function healthDetails(
+  environment: Environment,
+  signingKeys: Readiness,
+): Promise<HealthDetails> {
+  const issuers = await Promise.all(policy.issuers.map((record) => issuerHealth(environment, record)))
   const { organizations, hosts } = policy
   return {
-    ready: signingKeys.ready,
-    details: {
-      policy: { issuers: issuers.length, organizations: organizations.size, hosts: [...hosts.keys()] },
-      signingKeys,
-      issuers,
-      warnings: issuers.flatMap(warningsOf),
-    },
+    policy: { issuers: issuers.length, organizations: organizations.size, hosts: [...hosts.keys()] },
+    signingKeys,
+    issuers,
+    warnings: issuers.flatMap(warningsOf),
   }
 }
 

@@ -13,7 +13,7 @@ export interface VerificationKey {
   algorithms: readonly Algorithm[]
   jwk: JWK
   /** Imported on first use, once for each algorithm. */
-  imported: Map<Algorithm, Promise<CryptoKey>>
+  imported: Map<Algorithm, CryptoKey>
 }
 
 const RSA_BITS_MIN = 2048
@@ -149,10 +149,11 @@ export function chooseKey(
   return { ok: false, reason: kid !== undefined && named.length > 0 ? 'key_unsuitable' : 'key_unknown' }
 }
 
-export function importKey(key: VerificationKey, algorithm: Algorithm): Promise<CryptoKey> {
+/** Throws when the key is not one, for example a point that is not on its curve. */
+export async function importKey(key: VerificationKey, algorithm: Algorithm): Promise<CryptoKey> {
   const known = key.imported.get(algorithm)
   if (known) return known
-  const imported = importJWK(key.jwk, algorithm) as Promise<CryptoKey>
+  const imported = (await importJWK(key.jwk, algorithm)) as CryptoKey
   key.imported.set(algorithm, imported)
   return imported
 }

@@ -123,12 +123,13 @@ function adopt(record: IssuerRecord, slot: Slot, document: KeyDocument): void {
   const known = new Map(slot.held?.keys.map((key) => [key.id, key]))
   // Isolates are spread over the last fifth of the time, so that they do not all ask at once.
   const refreshAt = document.fetchedAt + KEYS_FRESH_MS * (0.8 + 0.2 * Math.random())
+  const usableUntil = document.fetchedAt + KEYS_FRESH_MS + record.keysUsableSeconds * 1000
   slot.held = {
     keys: read.keys.map((key) => known.get(key.id) ?? key),
     fetchedAt: document.fetchedAt,
     refreshAt,
-    refreshFirstAt: document.fetchedAt + KEYS_BEHIND_MS,
-    usableUntil: document.fetchedAt + KEYS_FRESH_MS + record.keysUsableSeconds * 1000,
+    refreshFirstAt: Math.min(document.fetchedAt + KEYS_BEHIND_MS, usableUntil),
+    usableUntil,
   }
 }
 

@@ -12,14 +12,17 @@ import { Memory } from '../memory.ts'
 import { ASSERTION_TYPE } from './claims.ts'
 
 export const ASSERTION_LIFE_SECONDS = 300
+/** An assertion has to live as long as the request takes to arrive. */
+const ASSERTION_LIFE_SECONDS_MIN = 10
 /** An identity header may not be longer; what would be is left out, and `X-Postern-Error` says so. */
 export const IDENTITY_HEADER_BYTES_MAX = 4096
 
 /** The headers an upstream gets, ready to be set. */
 export interface Identity {
   headers: readonly (readonly [name: string, value: string])[]
-  /** Seconds since the epoch: use it again until here. */
+  /** Seconds since the epoch, both: use it again until here, and when the assertion expires. */
   reuseUntil: number
+  expires: number
 }
 
 const MEMORY_BYTES_MAX = 8 * 1024 * 1024
@@ -29,25 +32,32 @@ const identities = new Memory<Identity>({
     headers.reduce((sum, [, value]) => sum + 2 * value.length + 100, 2 * key.length),
 })
 
-/** `expires` bounds the assertion: it never outlives the token it was made from. Seconds since the epoch. */
+/**
+ * `tokenExpires` (seconds since the epoch) bounds the assertion: it does not outlive the token it is made
+ * from, but for a token that is accepted past its end, within the leeway between clocks.
+ */
 export async function identityFor(
   environment: Environment,
   route: CompiledRoute,
   level: Level,
   principal: Principal,
-  expires: number,
+  tokenExpires: number,
 ): Promise<Identity> {
   const roles = rolesAt(policy, organizationAt(policy, level), principal, level)
   const { issuer, subject, email } = principal
   const key = JSON.stringify([issuer, subject, email, route.id, level, roles])
   const known = identities.get(key)
   const now = nowSeconds()
-  if (known && now < known.reuseUntil && known.reuseUntil <= expires) return known
-  const life = Math.min(ASSERTION_LIFE_SECONDS, Math.max(1, expires - now))
+  if (known && now < known.reuseUntil && known.expires <= tokenExpires) return known
+  const life = Math.min(
+    ASSERTION_LIFE_SECONDS,
+    Math.max(ASSERTION_LIFE_SECONDS_MIN, Math.floor(tokenExpires) - now),
+  )
   const assertion = await mint(environment, route, level, principal, roles, now, life)
   const identity = {
     headers: [['x-postern-assertion', assertion] as const, ...plainHeaders(level, principal, roles)],
     reuseUntil: now + Math.floor((life * 2) / 3),
+    expires: now + life,
   }
   identities.set(key, identity)
   return identity

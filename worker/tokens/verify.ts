@@ -30,7 +30,7 @@ export interface VerifiedToken {
 
 const MEMORY_BYTES_MAX = 16 * 1024 * 1024
 /** What an entry takes besides the token's own text, generously. */
-const ENTRY_BYTES = 4096
+const ENTRY_BYTES = 8192
 
 const verified = new Memory<VerifiedToken>({
   weightMax: MEMORY_BYTES_MAX,

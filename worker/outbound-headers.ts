@@ -1,0 +1,120 @@
+// The headers an upstream gets: the client's less what must not pass, plus who is calling. What the client
+// says under our names, in any spelling, never passes.
+
+/** Headers of a caller's last request to an upstream, as they came and as they left. */
+export interface KeptHeaders {
+  scheme: string
+  inbound: [name: string, value: string][]
+  outbound: Headers
+}
+
+/** What one caller's requests on one route have in common. */
+export interface HeaderRules {
+  forwardAuthorization: boolean
+  identity: readonly (readonly [name: string, value: string])[]
+  /** Written here: the next request of the same caller mostly carries the same headers. */
+  kept: KeptHeaders | null
+}
+
+/** RFC 9110 7.6.1, what fetch sets itself, and what clients and proxies before us may not tell the upstream. */
+const DROPPED = new Set([
+  'connection',
+  'content-length',
+  'forwarded',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-real-ip',
+  'x-request-id',
+])
+const DROPPED_PREFIX = /^x-(?:postern|forwarded)-/
+/** Said to the upstream under another name; the client's own word under that name is dropped. */
+const RENAMED = new Map([
+  ['host', 'x-forwarded-host'],
+  ['cf-connecting-ip', 'x-forwarded-for'],
+])
+/** Cookies whose names begin so are ours. */
+const COOKIE_PREFIX = '__Host-postern'
+
+/**
+ * Copying headers is most of what forwarding costs, so a caller's last ones are kept, and only what differs is
+ * written. The result is that kept object: give it to `fetch`, which copies it, before anything is awaited.
+ */
+export function outboundHeaders(request: Request, rules: HeaderRules, requestId: string): Headers {
+  const scheme = request.url.slice(0, request.url.indexOf(':'))
+  const outbound = updateKept(request.headers, rules, scheme) ?? build(request.headers, rules, scheme)
+  outbound.set('x-request-id', requestId)
+  return outbound
+}
+
+/** Null when the request has other headers than the last one, not only other values. */
+function updateKept(headers: Headers, rules: HeaderRules, scheme: string): Headers | null {
+  const { kept } = rules
+  rules.kept = null
+  if (kept?.scheme !== scheme) return null
+  let index = 0
+  for (const header of headers) {
+    const before = kept.inbound[index]
+    if (before?.[0] !== header[0]) return null
+    if (before[1] !== header[1]) {
+      if (header[0] === 'connection') return null
+      pass(kept.outbound, header, rules)
+      kept.inbound[index] = header
+    }
+    index += 1
+  }
+  if (index !== kept.inbound.length) return null
+  rules.kept = kept
+  return kept.outbound
+}
+
+function build(headers: Headers, rules: HeaderRules, scheme: string): Headers {
+  const inbound = [...headers] as [string, string][]
+  const options = connectionOptions(headers.get('connection'))
+  const outbound = new Headers(rules.identity as [string, string][])
+  outbound.set('x-forwarded-proto', scheme)
+  for (const header of inbound) if (!options.includes(header[0])) pass(outbound, header, rules)
+  if (headers.get('upgrade')?.toLowerCase() === 'websocket') outbound.set('upgrade', 'websocket')
+  else if (options.length === 0) rules.kept = { scheme, inbound, outbound }
+  return outbound
+}
+
+/** Writes one of the client's headers, if it may pass. */
+function pass(outbound: Headers, [name, value]: [string, string], rules: HeaderRules): void {
+  const renamed = RENAMED.get(name)
+  if (renamed !== undefined) outbound.set(renamed, value)
+  else if (name === 'cookie') {
+    const cookies = foreignCookies(value)
+    if (cookies === '') outbound.delete(name)
+    else outbound.set(name, cookies)
+  } else if (mayPass(name) && (rules.forwardAuthorization || name !== 'authorization'))
+    outbound.set(name, value)
+}
+
+/** Servers that turn headers into variables take "_" for "-". */
+function mayPass(name: string): boolean {
+  const plain = name.includes('_') ? name.replaceAll('_', '-') : name
+  if (plain !== name && (plain === 'authorization' || plain === 'cookie' || RENAMED.has(plain))) return false
+  return !DROPPED.has(plain) && !DROPPED_PREFIX.test(plain)
+}
+
+/** RFC 9110 7.6.1: fields that the Connection header names are for this hop only. */
+function connectionOptions(connection: string | null): string[] {
+  if (connection === null) return []
+  const options = connection.split(',').map((option) => option.trim().toLowerCase())
+  return options.filter((option) => option !== 'keep-alive' && option !== 'close')
+}
+
+function foreignCookies(cookie: string): string {
+  if (!cookie.includes(COOKIE_PREFIX)) return cookie
+  return cookie
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => !pair.startsWith(COOKIE_PREFIX))
+    .join('; ')
+}
