@@ -39,4 +39,7 @@ const child = spawn(node, [join(root, program), ...args], { cwd: root, stdio: 'i
 // Ctrl-C reaches the child through the terminal; a signal sent to this process alone is passed on.
 process.on('SIGINT', () => {})
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+// npm starts us through a shell that passes no signal on: when whoever started us is gone, so are we.
+const parent = process.ppid
+setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 500).unref()
 child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)))
