@@ -15,6 +15,8 @@ export interface LocalWorkerOptions {
   /** The folder that keeps KV, D1 and objects; without it nothing outlives the process. */
   persistTo?: string
   onUncaughtError?: (error: Error) => void
+  /** Takes what the Worker and its runtime log; without it, that goes to the terminal. */
+  onLog?: (message: string) => void
 }
 
 export interface LocalWorker {
@@ -39,6 +41,7 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
     durableObjects: index === 0 ? durableObjects : sharedObjects(durableObjects as object),
     unsafeDirectSockets: [{ host: '127.0.0.1', port }],
   }))
+  const { onLog } = options
   const miniflare = new Miniflare({
     ...convertV4MiniflareOptions({
       host: '127.0.0.1',
@@ -47,6 +50,7 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
       log: new Log(LogLevel.WARN),
       ...(options.persistTo ? { resourcePersistencePath: options.persistTo } : {}),
       ...(options.onUncaughtError ? { handleUncaughtError: options.onUncaughtError } : {}),
+      ...(onLog ? { handleStructuredLogs: ({ message }: { message: string }) => onLog(message) } : {}),
       workers,
     } as never),
   })

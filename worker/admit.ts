@@ -26,17 +26,15 @@ export interface Admission {
 const OWN_PATHS = '/.postern/'
 
 export async function admit(environment: Environment, request: Request): Promise<Admission | Refusal> {
-  const url = new URL(request.url)
-  const path = readPath(request.url, url)
+  const path = readPath(request.url)
   if (!path.ok) return path
-  const host = policy.hosts.get(url.hostname)
-  if (!host)
-    return refuse('host_unknown', `No route names the host ${shown(url.hostname)}.`, { check: 'host' })
+  const { hostname, pathname } = path
+  const host = policy.hosts.get(hostname)
+  if (!host) return refuse('host_unknown', `No route names the host ${shown(hostname)}.`, { check: 'host' })
   // On a fronted host these paths are ours, whatever a route says.
-  const own = path.pathname.startsWith(OWN_PATHS)
-  const match = own ? null : matchRoute(host, request.method, path.pathname)
+  const match = pathname.startsWith(OWN_PATHS) ? null : matchRoute(host, request.method, pathname)
   if (!match) {
-    const detail = `${request.method} ${shown(path.pathname)} is served by no route of ${url.hostname}.`
+    const detail = `${request.method} ${shown(pathname)} is served by no route of ${hostname}.`
     return refuse('route_not_found', detail, { check: 'path' })
   }
   const { route, level } = match

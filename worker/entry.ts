@@ -14,7 +14,7 @@ export default {
   async fetch(request: Request, environment: Environment, context: ExecutionContext): Promise<Response> {
     const requestId = requestIdOf(request)
     try {
-      const onGatewayHost = settingsOf(environment).gatewayHosts.has(request.headers.get('host') ?? '')
+      const onGatewayHost = settingsOf(environment).gatewayHosts.has(hostOf(request))
       if (!onGatewayHost) return await gateway(environment, request, requestId)
       const response = await gatewayHost.fetch(request, { environment, requestId }, context)
       response.headers.set('x-request-id', requestId)
@@ -23,4 +23,11 @@ export default {
       return answerFault(error, requestId)
     }
   },
+}
+
+/** Host and port; what the URL has before its path. */
+function hostOf({ url }: Request): string {
+  const start = url.indexOf('//') + 2
+  const end = url.indexOf('/', start)
+  return url.slice(start, end === -1 ? url.length : end).toLowerCase()
 }

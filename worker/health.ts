@@ -15,6 +15,8 @@ interface IssuerHealth {
   ready: boolean
   /** Where its keys come from: an address, or "policy" for pinned ones. */
   source: string | null
+  /** The discovery document that named the source (decision T1); null where the policy does. */
+  discoveredAt: string | null
   keys: number
   ageSeconds: number | null
   lastAttemptSecondsAgo: number | null
@@ -68,6 +70,7 @@ async function issuerHealth(environment: Environment, record: IssuerRecord): Pro
     id: record.id,
     ready: keys > 0,
     source: status === null ? 'policy' : (status.document?.jwksUri ?? null),
+    discoveredAt: status?.document?.discoveredAt ?? null,
     keys,
     ageSeconds: secondsSince(fetchedAt),
     lastAttemptSecondsAgo: secondsSince(status?.lastAttemptAt ?? null),

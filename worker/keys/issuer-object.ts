@@ -97,7 +97,8 @@ export class IssuerObject extends DurableObject<Environment> {
     const document = 'document' in fetched ? fetched.document : state.document
     // What was discovered is asked for anew after a failure: the address itself may have changed.
     const discovered = 'document' in fetched ? fetched.discovered : null
-    this.#state = { document, discovered, lastError, lastAttemptAt: now }
+    // The pause begins when the attempt ends; one that timed out would have used it up otherwise.
+    this.#state = { document, discovered, lastError, lastAttemptAt: clock.now() }
     await this.ctx.storage.put('state', this.#state)
     if ('document' in fetched) await this.env.KV.put(keyDocumentName(recordId), JSON.stringify(document))
   }

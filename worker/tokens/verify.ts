@@ -134,10 +134,12 @@ async function checkSignature(
   return { ok: true, key: chosen.key }
 }
 
-/** Entra binds some keys to one tenant; such a key verifies that tenant's tokens only. */
-function keysFor(record: IssuerRecord, { keys }: HeldKeys, { iss, tid }: Claims): readonly VerificationKey[] {
+/**
+ * Entra binds some keys to one tenant; such a key verifies that tenant's tokens only. The tenant is the one
+ * that `iss` names: whether `tid` names the same is checked with a reason of its own.
+ */
+function keysFor(record: IssuerRecord, { keys }: HeldKeys, { iss }: Claims): readonly VerificationKey[] {
   if (record.tenants === null) return keys
-  return keys.filter(
-    ({ issuer }) => issuer === null || issuer.replace(TENANT_PLACEHOLDER, String(tid)) === iss,
-  )
+  const tenant = record.tenants[record.issuers.indexOf(iss as string)] as string
+  return keys.filter(({ issuer }) => issuer === null || issuer.replace(TENANT_PLACEHOLDER, tenant) === iss)
 }
