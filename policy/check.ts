@@ -17,6 +17,7 @@ export function checkPolicy(policy: PolicyDocument): Fault[] {
   checkRoles(policy, faults)
   const instanceIssuers = Object.keys(policy.issuers)
   checkIssuers(policy, faults)
+  checkAudiences(policy, faults)
   checkMappings(policy, policy.idpGroupMappings, ['idpGroupMappings'], 'global', instanceIssuers, faults)
   for (const [slug, organization] of Object.entries(policy.organizations)) {
     const path = ['organizations', slug]
@@ -105,6 +106,20 @@ function checkIssuers(policy: PolicyDocument, faults: Fault[]): void {
         faults.push({ path: [...path, 'issuer'], message })
       }
     }
+  }
+}
+
+/** Records that share an `iss` are told apart by audience, so an audience may name one owner only. */
+function checkAudiences({ audience, organizations }: PolicyDocument, faults: Fault[]): void {
+  const taken = new Map([[audience, 'the instance']])
+  for (const [slug, organization] of Object.entries(organizations)) {
+    const own = organization.audience ?? slug
+    const holder = taken.get(own)
+    if (holder !== undefined) {
+      const message = `${own} is already the audience of ${holder}; set another one ("audience")`
+      faults.push({ path: ['organizations', slug, ...(organization.audience ? ['audience'] : [])], message })
+    }
+    taken.set(own, `organization ${slug}`)
   }
 }
 

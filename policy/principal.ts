@@ -48,6 +48,10 @@ export function principalFromClaims(record: IssuerRecord, claims: Claims): Princ
     const detail = `Its "${name}" claim must be a string of 1 to ${SUBJECT_LENGTH_MAX} characters.`
     return { ok: false, reason: 'claim_invalid', detail }
   }
+  if (name === describeClaim(record.claims.email) && isUnverified(claims)) {
+    const detail = `Its subject is the e-mail address in "${name}", which is not verified.`
+    return { ok: false, reason: 'claim_invalid', detail }
+  }
   const groups = groupsFromClaims(record, claims)
   if (!groups.ok) return { ok: false, reason: 'groups_malformed', detail: groups.detail }
   return {
@@ -59,16 +63,16 @@ export function principalFromClaims(record: IssuerRecord, claims: Claims): Princ
       voucher: { issuer: record.id, organization: record.organization },
       groups: groups.groups,
       userName: textAt(claims, record.claims.userName),
-      email: isUnverified(claims.email_verified) ? null : textAt(claims, record.claims.email),
+      email: isUnverified(claims) ? null : textAt(claims, record.claims.email),
       firstName: textAt(claims, record.claims.firstName),
       lastName: textAt(claims, record.claims.lastName),
     },
   }
 }
 
-/** Some issuers write the boolean as a string. */
-function isUnverified(claim: unknown): boolean {
-  return claim === false || claim === 'false'
+/** Whoever says anything of it must say yes; some issuers write the boolean as a string. */
+function isUnverified({ email_verified: claim }: Claims): boolean {
+  return claim !== undefined && claim !== true && claim !== 'true'
 }
 
 function textAt(claims: Claims, path: readonly string[]): string | null {

@@ -3,7 +3,7 @@
 //   node tools/run.mjs demo/start.ts --reset
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -35,7 +35,9 @@ if (!isInstalled()) {
 }
 
 const [program, ...args] = process.argv.slice(2)
-const child = spawn(node, [join(root, program), ...args], { cwd: root, stdio: 'inherit' })
+// The tools that the program starts in turn find this Node as well, as they do under npm.
+const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` }
+const child = spawn(node, [join(root, program), ...args], { cwd: root, env, stdio: 'inherit' })
 // Ctrl-C reaches the child through the terminal; a signal sent to this process alone is passed on.
 process.on('SIGINT', () => {})
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))

@@ -1,0 +1,89 @@
+// What the tests of policy/ share: policies written as plain objects, principals, and levels written as
+// paths ("" global, "acme", "acme/payments").
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { compilePolicy } from '../../policy/compile.ts'
+import { type IssuerRecord, loadPolicy, type Policy } from '../../policy/compiled.ts'
+import { type Decision, decide, rolesAt } from '../../policy/decide.ts'
+import { describeProblems, type ParsedPolicy, parsePolicy } from '../../policy/document.ts'
+import { type Level, levelOf, organizationAt } from '../../policy/level.ts'
+import type { Groups, Principal } from '../../policy/principal.ts'
+import type { PolicyDocument } from '../../policy/schema.ts'
+
+export const ROOT = join(import.meta.dirname, '../..')
+
+export function readProjectFile(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8')
+}
+
+export const CATALOGUE = readProjectFile('policy/catalogue.yaml')
+
+export function parse(text: string, file = 'policy.yaml'): ParsedPolicy {
+  return parsePolicy(text, { file, catalogue: CATALOGUE })
+}
+
+/** The document of a text that must be sound. */
+export function documentOf(text: string): PolicyDocument {
+  const parsed = parse(text)
+  if (!parsed.ok) throw new Error(describeProblems(parsed.problems))
+  return parsed.policy
+}
+
+/** The policy as a Worker has it: through JSON, as it is bundled. */
+export function policyOf(members: object): Policy {
+  return loaded(documentOf(JSON.stringify({ version: 1, ...members })))
+}
+
+export function loaded(document: PolicyDocument): Policy {
+  return loadPolicy(JSON.parse(JSON.stringify(compilePolicy(document))))
+}
+
+/** A record of the given issuer, in a policy of its own. */
+export function recordOf(issuer: object): IssuerRecord {
+  const [record] = policyOf({ issuers: { idp: { issuer: 'https://idp.example', ...issuer } } }).issuers
+  return record as IssuerRecord
+}
+
+/** Somebody whom `issuer` authenticated; of "acme/okta" organization acme is the owner. */
+export function principalOf(groups: readonly string[] | Groups, issuer = 'okta'): Principal {
+  const [owner, id] = issuer.split('/')
+  return {
+    kind: 'user',
+    issuer,
+    subject: 'someone',
+    voucher: { issuer, organization: id === undefined ? null : (owner as string) },
+    groups: 'outcome' in groups ? groups : { outcome: 'listed', names: [...groups] },
+    userName: null,
+    email: null,
+    firstName: null,
+    lastName: null,
+  }
+}
+
+export function levelAt(path: string): Level {
+  const [organization, project] = path.split('/')
+  return levelOf(organization || null, project ?? null)
+}
+
+export function ask(policy: Policy, principal: Principal, permission: string, at: string): Decision {
+  const level = levelAt(at)
+  return decide(policy, organizationAt(policy, level), principal, { permission, level })
+}
+
+export function rolesOf(policy: Policy, principal: Principal, at: string): string[] {
+  const level = levelAt(at)
+  return rolesAt(policy, organizationAt(policy, level), principal, level)
+}
+
+/** Every permission that some role of the policy gives. */
+export function permissionsOf({ roles }: Policy): string[] {
+  return [...new Set([...roles.values()].flatMap(({ permissions }) => [...permissions.keys()]))].sort()
+}
+
+/** Every permission the principal has at a level. */
+export function allowedAt(policy: Policy, principal: Principal, at: string): string[] {
+  return permissionsOf(policy).filter((permission) => ask(policy, principal, permission, at).allowed)
+}
+
+/** Names that every JavaScript object answers to, though nobody put them there. */
+export const INHERITED_NAMES = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'valueOf']
