@@ -44,7 +44,9 @@ export function principalFromClaims(record: IssuerRecord, claims: Claims): Princ
   const name = describeClaim(record.claims.subject)
   if (subject === undefined)
     return { ok: false, reason: 'claim_missing', detail: `It has no "${name}" claim.` }
-  if (typeof subject !== 'string' || subject === '' || subject.length > SUBJECT_LENGTH_MAX) {
+  // Text that is not well-formed Unicode is written in more than one way on its way to the upstream.
+  const isText = typeof subject === 'string' && subject.isWellFormed()
+  if (!isText || subject === '' || subject.length > SUBJECT_LENGTH_MAX) {
     const detail = `Its "${name}" claim must be a string of 1 to ${SUBJECT_LENGTH_MAX} characters.`
     return { ok: false, reason: 'claim_invalid', detail }
   }

@@ -11,18 +11,23 @@ export async function forward(
   { route, headerRules }: Admission,
   requestId: string,
 ): Promise<Response | Refusal> {
-  const { url, body } = request
-  const target = url.slice(url.indexOf('/', url.indexOf('//') + 2))
+  const { url, method, body } = request
+  let target: string | Request = route.upstream + url.slice(url.indexOf('/', url.indexOf('//') + 2))
   // The shared cache looks at the URL and not at who is calling (docs/decisions/upstream-cache.md).
   const init: RequestInit = {
-    method: request.method,
     headers: outboundHeaders(request, headerRules, requestId),
     redirect: 'manual',
     cache: 'no-store',
   }
-  if (body !== null) init.body = body
+  if (body !== null && (method === 'GET' || method === 'HEAD')) {
+    // Of no bytes, often. `init` may not give such a request a body, but a request brings its own.
+    target = new Request(target, request)
+  } else {
+    init.method = method
+    if (body !== null) init.body = body
+  }
   try {
-    const response = await beforeDeadline(fetch(route.upstream + target, init), route.timeoutSeconds * 1000)
+    const response = await beforeDeadline(fetch(target, init), route.timeoutSeconds * 1000)
     if (response !== 'late') return answer(response, requestId)
   } catch (error) {
     console.warn(`request ${requestId}: upstream of route ${route.id}: ${(error as Error).message}`)

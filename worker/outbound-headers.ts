@@ -38,6 +38,8 @@ const RENAMED = new Map([
   ['host', 'x-forwarded-host'],
   ['cf-connecting-ip', 'x-forwarded-for'],
 ])
+/** A name and a port. Whatever else a client writes as Host, some parsers read as another than was matched. */
+const HOST = /^[A-Za-z0-9.-]+(?::\d+)?$/
 /** Cookies whose names begin so are ours. */
 const COOKIE_PREFIX = '__Host-postern'
 
@@ -78,7 +80,10 @@ function build(headers: Headers, rules: HeaderRules, scheme: string): Headers {
   const options = connectionOptions(headers.get('connection'))
   const outbound = new Headers(rules.identity as [string, string][])
   outbound.set('x-forwarded-proto', scheme)
-  for (const header of inbound) if (!options.includes(header[0])) pass(outbound, header, rules)
+  for (const header of inbound) {
+    // What Postern tells of the request is not the client's to take away.
+    if (!options.includes(header[0]) || RENAMED.has(header[0])) pass(outbound, header, rules)
+  }
   if (headers.get('upgrade')?.toLowerCase() === 'websocket') outbound.set('upgrade', 'websocket')
   else if (options.length === 0) rules.kept = { scheme, inbound, outbound }
   return outbound
@@ -87,13 +92,16 @@ function build(headers: Headers, rules: HeaderRules, scheme: string): Headers {
 /** Writes one of the client's headers, if it may pass. */
 function pass(outbound: Headers, [name, value]: [string, string], rules: HeaderRules): void {
   const renamed = RENAMED.get(name)
-  if (renamed !== undefined) outbound.set(renamed, value)
-  else if (name === 'cookie') {
-    const cookies = foreignCookies(value)
-    if (cookies === '') outbound.delete(name)
-    else outbound.set(name, cookies)
-  } else if (mayPass(name) && (rules.forwardAuthorization || name !== 'authorization'))
+  if (name === 'host') setOrDelete(outbound, 'x-forwarded-host', HOST.test(value) ? value : '')
+  else if (renamed !== undefined) outbound.set(renamed, value)
+  else if (name === 'cookie') setOrDelete(outbound, name, foreignCookies(value))
+  else if (mayPass(name) && (rules.forwardAuthorization || name !== 'authorization'))
     outbound.set(name, value)
+}
+
+function setOrDelete(outbound: Headers, name: string, value: string): void {
+  if (value === '') outbound.delete(name)
+  else outbound.set(name, value)
 }
 
 /** Servers that turn headers into variables take "_" for "-". */
@@ -110,10 +118,11 @@ function connectionOptions(connection: string | null): string[] {
   return options.filter((option) => option !== 'keep-alive' && option !== 'close')
 }
 
+/** Several Cookie headers come as one, joined by a comma. */
 function foreignCookies(cookie: string): string {
   if (!cookie.includes(COOKIE_PREFIX)) return cookie
   return cookie
-    .split(';')
+    .split(/;|, /)
     .map((pair) => pair.trim())
     .filter((pair) => !pair.startsWith(COOKIE_PREFIX))
     .join('; ')

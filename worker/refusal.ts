@@ -22,6 +22,6 @@ export function refuse(reason: Reason, detail: string, more: Partial<Refusal> = 
 export function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined')
   const short = text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}...` : text
-  return `"${short.replace(/[\p{C}"\\]/gu, '?')}"`
+  return `"${short.replace(/[\p{C}\p{Zl}\p{Zp}"\\]/gu, '?')}"`
 }
 const SHOWN_LENGTH_MAX = 200

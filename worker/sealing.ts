@@ -41,9 +41,10 @@ export async function open(secrets: Secrets, purpose: string, id: string, sealed
 
 async function deriveKey(secret: string | undefined, name: string, purpose: string): Promise<CryptoKey> {
   if (!secret) throw new Error(`${name} is not set; it must be 32 random bytes in base64url`)
-  const bytes = base64url.decode(secret)
-  if (bytes.length !== SECRET_BYTES) {
-    throw new Error(`${name} has ${bytes.length} bytes; it must be ${SECRET_BYTES} random bytes in base64url`)
+  const bytes = decodeSecret(secret)
+  if (bytes?.length !== SECRET_BYTES) {
+    const is = bytes === null ? 'is not base64url' : `has ${bytes.length} bytes`
+    throw new Error(`${name} ${is}; it must be ${SECRET_BYTES} random bytes in base64url`)
   }
   const material = await crypto.subtle.importKey('raw', bytes, 'HKDF', false, ['deriveKey'])
   const info = new TextEncoder().encode(`postern ${purpose}`)
@@ -52,4 +53,12 @@ async function deriveKey(secret: string | undefined, name: string, purpose: stri
     'encrypt',
     'decrypt',
   ])
+}
+
+function decodeSecret(secret: string): Uint8Array | null {
+  try {
+    return base64url.decode(secret)
+  } catch {
+    return null
+  }
 }

@@ -113,7 +113,10 @@ function plainHeaders(level: Level, principal: Principal, roles: readonly string
   return headers
 }
 
-/** Printable ASCII stays; the rest, and "%" itself, is percent-encoded UTF-8 (RFC 3986 2.1). */
+/**
+ * Printable ASCII stays; the rest, "%" itself, and spaces at the ends, which would be lost, are percent-encoded
+ * UTF-8 (RFC 3986 2.1).
+ */
 function encodeHeader(value: string): string {
-  return value.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]/gu, encodeURIComponent)
+  return value.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]|^ | $/gu, encodeURIComponent)
 }
