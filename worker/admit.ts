@@ -7,11 +7,10 @@ import type { Principal } from '../policy/principal.ts'
 import { matchRoute } from '../policy/routes.ts'
 import { nowSeconds } from './clock.ts'
 import { type Environment, policy } from './environment.ts'
-import type { HeaderRules } from './outbound-headers.ts'
 import { readPath } from './path.ts'
 import { type Refusal, refuse, shown } from './refusal.ts'
 import { type Identity, identityFor } from './tokens/assertion.ts'
-import { recallToken, type VerifiedToken, verifyToken } from './tokens/verify.ts'
+import { isGoodAt, recallToken, type VerifiedToken, verifyToken } from './tokens/verify.ts'
 
 /** A request that may pass. */
 export interface Admission {
@@ -20,7 +19,6 @@ export interface Admission {
   level: Level
   /** Null on an anonymous route, when no credentials came. */
   caller: { principal: Principal; identity: Identity } | null
-  headerRules: HeaderRules
 }
 
 const OWN_PATHS = '/.postern/'
@@ -41,11 +39,26 @@ export async function admit(environment: Environment, request: Request): Promise
   const authorization = request.headers.get('authorization')
   // Where the header belongs to the upstream and nobody has to be known, it is not ours to judge.
   const unread = route.requires.kind === 'anonymous' && (authorization === null || route.forwardAuthorization)
-  if (unread) return admission(route, level, null)
+  if (unread) return { ok: true, route, level, caller: null }
+  const known = recallAdmission(environment, authorization, route, level)
+  if (known) return known
   const token = await authenticate(environment, authorization, level)
-  if (!token.ok) return token
-  return admitCaller(environment, route, level, token)
+  return token.ok ? admitCaller(environment, route, level, token) : token
 }
+
+/** The admission of a caller who came the same way with the same token before. */
+function recallAdmission(
+  environment: Environment,
+  authorization: string | null,
+  route: CompiledRoute,
+  level: Level,
+): Admission | null {
+  if (!authorization?.startsWith(BEARER)) return null
+  const token = recallToken(environment, authorization.slice(BEARER.length))
+  const known = token?.admissions.get(admissionKey(route, level)) as CallersAdmission | undefined
+  return known && nowSeconds() < known.caller.identity.reuseUntil ? known : null
+}
+type CallersAdmission = Admission & { caller: NonNullable<Admission['caller']> }
 
 /** Who holds the bearer token (RFC 6750 2.1). `level` takes part in whose word counts. */
 export async function authenticate(
@@ -61,14 +74,15 @@ export async function authenticate(
     const detail = 'Exactly one header "Authorization: Bearer <token>" is read.'
     return refuse('credentials_malformed', detail, { check: 'authorization' })
   }
-  return recallToken(environment, token, level) ?? (await verifyToken(environment, token, level))
+  const known = recallToken(environment, token)
+  return known && isGoodAt(known, level) ? known : verifyToken(environment, token, level)
 }
 
 const BEARER = 'Bearer '
 
 function bearerToken(authorization: string): string | null {
   const scheme = authorization.slice(0, BEARER.length)
-  if (scheme !== BEARER && scheme.toLowerCase() !== 'bearer ') return null
+  if (scheme.toLowerCase() !== 'bearer ') return null
   const token = authorization.slice(BEARER.length)
   // A second header would have been joined with a comma and a space.
   return token === '' || /[\s,]/.test(token) ? null : token
@@ -83,26 +97,17 @@ async function admitCaller(
   level: Level,
   token: VerifiedToken,
 ): Promise<Admission | Refusal> {
-  const key = admissionKey(route, level)
-  const known = token.admissions.get(key) as (Admission & { caller: { identity: Identity } }) | undefined
-  if (known && nowSeconds() < known.caller.identity.reuseUntil) return known
-  const { principal, claims } = token
+  const { principal, claims, admissions } = token
   if (route.requires.kind === 'permission') {
     const organization = organizationAt(policy, level)
     const decision = decide(policy, organization, principal, { permission: route.requires.permission, level })
     if (!decision.allowed) return refuse(decision.reason, decision.detail, { subject: principal.subject })
   }
   const identity = await identityFor(environment, route, level, principal, claims.exp as number)
-  const admitted = admission(route, level, { principal, identity })
-  if (token.admissions.size >= ADMISSIONS_MAX) token.admissions.clear()
-  token.admissions.set(key, admitted)
-  return admitted
-}
-
-function admission(route: CompiledRoute, level: Level, caller: Admission['caller']): Admission {
-  const { forwardAuthorization } = route
-  const headerRules = { forwardAuthorization, identity: caller?.identity.headers ?? [], kept: null }
-  return { ok: true, route, level, caller, headerRules }
+  const admission: CallersAdmission = { ok: true, route, level, caller: { principal, identity } }
+  if (admissions.size >= ADMISSIONS_MAX) admissions.clear()
+  admissions.set(admissionKey(route, level), admission)
+  return admission
 }
 
 /** Neither slugs nor route ids have a space; what a path captured has none either. */

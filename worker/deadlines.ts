@@ -35,13 +35,16 @@ function watch<Answer>(answer: Promise<Answer>, until: number): Promise<Answer |
   return new Promise((resolve, reject) => {
     const entry: Waiting = { until, wake: resolve }
     waiting.add(entry)
-    const done = <Value>(settle: (value: Value) => void) => {
-      return (value: Value) => {
+    answer.then(
+      (value) => {
         waiting.delete(entry)
-        settle(value)
-      }
-    }
-    answer.then(done(resolve), done(reject))
+        resolve(value)
+      },
+      (error) => {
+        waiting.delete(entry)
+        reject(error)
+      },
+    )
   })
 }
 

@@ -8,23 +8,21 @@ import { type Refusal, refuse } from './refusal.ts'
 /** A refusal when the upstream cannot be reached or is late: 502 and 504. */
 export async function forward(
   request: Request,
-  { route, headerRules }: Admission,
+  { route, caller }: Admission,
   requestId: string,
 ): Promise<Response | Refusal> {
-  const { url, method, body } = request
+  const { url, method } = request
+  const { outbound, announcesBody } = outboundHeaders(request, route, caller?.identity ?? null, requestId)
   let target: string | Request = route.upstream + url.slice(url.indexOf('/', url.indexOf('//') + 2))
   // The shared cache looks at the URL and not at who is calling (docs/decisions/upstream-cache.md).
-  const init: RequestInit = {
-    headers: outboundHeaders(request, headerRules, requestId),
-    redirect: 'manual',
-    cache: 'no-store',
-  }
-  if (body !== null && (method === 'GET' || method === 'HEAD')) {
-    // Of no bytes, often. `init` may not give such a request a body, but a request brings its own.
-    target = new Request(target, request)
+  const init: RequestInit = { headers: outbound, redirect: 'manual', cache: 'no-store' }
+  if (method === 'GET' || method === 'HEAD') {
+    // `init` may not give such a request a body, but a request brings its own.
+    if (announcesBody) target = new Request(target, request)
+    else init.method = method
   } else {
     init.method = method
-    if (body !== null) init.body = body
+    init.body = request.body
   }
   try {
     const response = await beforeDeadline(fetch(target, init), route.timeoutSeconds * 1000)

@@ -1,22 +1,10 @@
 // The headers an upstream gets: the client's less what must not pass, plus who is calling. What the client
 // says under our names, in any spelling, never passes.
 
-/** Headers of a caller's last request to an upstream, as they came and as they left. */
-export interface KeptHeaders {
-  scheme: string
-  inbound: [name: string, value: string][]
-  outbound: Headers
-}
+import type { Identity, KeptHeaders } from './tokens/assertion.ts'
 
-/** What one caller's requests on one route have in common. */
-export interface HeaderRules {
-  forwardAuthorization: boolean
-  identity: readonly (readonly [name: string, value: string])[]
-  /** Written here: the next request of the same caller mostly carries the same headers. */
-  kept: KeptHeaders | null
-}
-
-/** RFC 9110 7.6.1, what fetch sets itself, and what clients and proxies before us may not tell the upstream. */
+/** RFC 9110 7.6.1, what fetch sets itself, and what clients may not tell the upstream: where they come
+ * from, and another method or path than the one that was decided on. */
 const DROPPED = new Set([
   'connection',
   'content-length',
@@ -29,8 +17,13 @@ const DROPPED = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-original-url',
   'x-real-ip',
   'x-request-id',
+  'x-rewrite-url',
 ])
 const DROPPED_PREFIX = /^x-(?:postern|forwarded)-/
 /** Said to the upstream under another name; the client's own word under that name is dropped. */
@@ -43,22 +36,39 @@ const HOST = /^[A-Za-z0-9.-]+(?::\d+)?$/
 /** Cookies whose names begin so are ours. */
 const COOKIE_PREFIX = '__Host-postern'
 
+/** What of the client's headers depends on the route. */
+interface Rules {
+  forwardAuthorization: boolean
+}
+
 /**
  * Copying headers is most of what forwarding costs, so a caller's last ones are kept, and only what differs is
  * written. The result is that kept object: give it to `fetch`, which copies it, before anything is awaited.
  */
-export function outboundHeaders(request: Request, rules: HeaderRules, requestId: string): Headers {
+export function outboundHeaders(
+  request: Request,
+  rules: Rules,
+  identity: Identity | null,
+  requestId: string,
+): KeptHeaders {
   const scheme = request.url.slice(0, request.url.indexOf(':'))
-  const outbound = updateKept(request.headers, rules, scheme) ?? build(request.headers, rules, scheme)
-  outbound.set('x-request-id', requestId)
-  return outbound
+  const headers =
+    updateKept(request.headers, rules, identity, scheme) ?? build(request.headers, rules, identity, scheme)
+  headers.outbound.set('x-request-id', requestId)
+  return headers
 }
 
 /** Null when the request has other headers than the last one, not only other values. */
-function updateKept(headers: Headers, rules: HeaderRules, scheme: string): Headers | null {
-  const { kept } = rules
-  rules.kept = null
-  if (kept?.scheme !== scheme) return null
+function updateKept(
+  headers: Headers,
+  rules: Rules,
+  identity: Identity | null,
+  scheme: string,
+): KeptHeaders | null {
+  const kept = identity?.kept
+  if (!kept) return null
+  identity.kept = null
+  if (kept.scheme !== scheme) return null
   let index = 0
   for (const header of headers) {
     const before = kept.inbound[index]
@@ -71,26 +81,29 @@ function updateKept(headers: Headers, rules: HeaderRules, scheme: string): Heade
     index += 1
   }
   if (index !== kept.inbound.length) return null
-  rules.kept = kept
-  return kept.outbound
+  identity.kept = kept
+  return kept
 }
 
-function build(headers: Headers, rules: HeaderRules, scheme: string): Headers {
+function build(headers: Headers, rules: Rules, identity: Identity | null, scheme: string): KeptHeaders {
   const inbound = [...headers] as [string, string][]
   const options = connectionOptions(headers.get('connection'))
-  const outbound = new Headers(rules.identity as [string, string][])
+  const outbound = new Headers(identity?.headers ?? {})
   outbound.set('x-forwarded-proto', scheme)
   for (const header of inbound) {
     // What Postern tells of the request is not the client's to take away.
     if (!options.includes(header[0]) || RENAMED.has(header[0])) pass(outbound, header, rules)
   }
+  // RFC 9112 6: one of these is there when a body is.
+  const announcesBody = headers.has('content-length') || headers.has('transfer-encoding')
+  const built = { scheme, announcesBody, inbound, outbound }
   if (headers.get('upgrade')?.toLowerCase() === 'websocket') outbound.set('upgrade', 'websocket')
-  else if (options.length === 0) rules.kept = { scheme, inbound, outbound }
-  return outbound
+  else if (identity && options.length === 0) identity.kept = built
+  return built
 }
 
 /** Writes one of the client's headers, if it may pass. */
-function pass(outbound: Headers, [name, value]: [string, string], rules: HeaderRules): void {
+function pass(outbound: Headers, [name, value]: [string, string], rules: Rules): void {
   const renamed = RENAMED.get(name)
   if (name === 'host') setOrDelete(outbound, 'x-forwarded-host', HOST.test(value) ? value : '')
   else if (renamed !== undefined) outbound.set(renamed, value)

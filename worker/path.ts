@@ -18,6 +18,7 @@ export function readPath(raw: string): ReadPath {
   const query = raw.indexOf('?', start)
   const rawPath = start === -1 ? '' : raw.slice(start, query === -1 ? raw.length : query)
   if (rawPath !== pathname) return notCanonical(`The path ${shown(rawPath)} reads as ${shown(pathname)}.`)
+  if (!isUtf8(pathname)) return notCanonical('The path encodes something that is not UTF-8.')
   const suspect = SUSPECT.exec(pathname)
   return suspect === null
     ? { ok: true, hostname, pathname }
@@ -31,9 +32,12 @@ export function readPath(raw: string): ReadPath {
 const PLAIN =
   /^https?:\/\/([a-z0-9.-]+)(?::\d+)?((?=\/)(?:\/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*)*\/?)(?:\?|$)/
 
-/** An empty segment, a parameter, or a percent sign that encodes a control or an unreserved character. */
+/**
+ * An empty segment, a parameter, or a percent sign that encodes a control, an unreserved character, or another
+ * percent-encoding.
+ */
 const SUSPECT =
-  /\/\/|;|\\|%(?:[01].|2[def]|3[0-9b]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef]|(?![0-9a-f]{2}).{0,2})/i
+  /\/\/|;|\\|%(?:[01].|2[def]|25[0-9a-f]{2}|3[0-9b]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef]|(?![0-9a-f]{2}).{0,2})/i
 
 function explain(found: string): string {
   if (found === '//') return 'an empty segment'
@@ -44,4 +48,13 @@ function explain(found: string): string {
 
 function notCanonical(detail: string): Refusal {
   return refuse('path_not_canonical', detail, { check: 'path' })
+}
+
+function isUtf8(pathname: string): boolean {
+  try {
+    decodeURIComponent(pathname)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -33,7 +33,7 @@ export class Authorizer extends WorkerEntrypoint<Environment> {
       return { allowed: false, requestId, problem, headers: Object.entries(refusalHeaders(problem)) }
     }
     const { route, level, caller } = admission
-    const identity = caller?.identity.headers.map(([name, value]): [string, string] => [name, value]) ?? []
+    const identity = Object.entries(caller?.identity.headers ?? {})
     const principal = caller?.principal ?? null
     const headers: [string, string][] = [...identity, ['x-request-id', requestId]]
     return { allowed: true, requestId, route: route.id, level, principal, headers }

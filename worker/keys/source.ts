@@ -47,7 +47,7 @@ const slots = new Memory<Slot>({
 /** The keys in memory, when they may be used as they are. The hot path; starts no wait. */
 export function currentKeys(environment: Environment, record: IssuerRecord): HeldKeys | null {
   const slot = slots.get(record.id)
-  if (!slot?.held || slot.origin !== JSON.stringify(record.keyOrigin)) return null
+  if (!slot?.held || slot.origin !== originOf(record)) return null
   const now = clock.now()
   if (now >= slot.held.refreshFirstAt || now >= slot.held.usableUntil) return null
   if (now >= slot.held.refreshAt && mayAsk(slot, now)) refresh(environment, record, slot)
@@ -89,8 +89,19 @@ export async function keyStatus(environment: Environment, record: IssuerRecord):
   return await environment.ISSUERS.getByName(record.id).status(keyOrigin)
 }
 
-function slotOf(record: IssuerRecord): Slot {
+const origins = new WeakMap<IssuerRecord, string>()
+
+/** The record's key origin as text, written once. */
+function originOf(record: IssuerRecord): string {
+  const known = origins.get(record)
+  if (known !== undefined) return known
   const origin = JSON.stringify(record.keyOrigin)
+  origins.set(record, origin)
+  return origin
+}
+
+function slotOf(record: IssuerRecord): Slot {
+  const origin = originOf(record)
   const known = slots.get(record.id)
   if (known?.origin === origin) return known
   const { keyOrigin } = record

@@ -17,9 +17,20 @@ const ASSERTION_LIFE_SECONDS_MIN = 10
 /** An identity header may not be longer; what would be is left out, and `X-Postern-Error` says so. */
 export const IDENTITY_HEADER_BYTES_MAX = 4096
 
-/** The headers an upstream gets, ready to be set. */
+/** Headers of a caller's last request on a route, as they came and as they left (outbound-headers.ts). */
+export interface KeptHeaders {
+  scheme: string
+  /** Whether the headers announce a body. */
+  announcesBody: boolean
+  inbound: [name: string, value: string][]
+  outbound: Headers
+}
+
+/** Who is calling, as headers for the upstream. */
 export interface Identity {
-  headers: readonly (readonly [name: string, value: string])[]
+  headers: Readonly<Record<string, string>>
+  /** Kept here, where they live no longer than the assertion among them. */
+  kept: KeptHeaders | null
   /** Seconds since the epoch, both: use it again until here, and when the assertion expires. */
   reuseUntil: number
   expires: number
@@ -28,8 +39,10 @@ export interface Identity {
 const MEMORY_BYTES_MAX = 8 * 1024 * 1024
 const identities = new Memory<Identity>({
   weightMax: MEMORY_BYTES_MAX,
-  weigh: (key, { headers }) =>
-    headers.reduce((sum, [, value]) => sum + 2 * value.length + 100, 2 * key.length),
+  // What is kept of the last request is about as large again.
+  weigh: (key, { headers }) => {
+    return Object.values(headers).reduce((sum, value) => sum + 4 * value.length + 400, 2 * key.length)
+  },
 })
 
 /**
@@ -55,7 +68,8 @@ export async function identityFor(
   )
   const assertion = await mint(environment, route, level, principal, roles, now, life)
   const identity = {
-    headers: [['x-postern-assertion', assertion] as const, ...plainHeaders(level, principal, roles)],
+    headers: { 'x-postern-assertion': assertion, ...plainHeaders(level, principal, roles) },
+    kept: null,
     reuseUntil: now + Math.floor((life * 2) / 3),
     expires: now + life,
   }
@@ -92,7 +106,7 @@ async function mint(
 }
 
 /** A subject is unique only with its issuer, so both are given. */
-function plainHeaders(level: Level, principal: Principal, roles: readonly string[]): [string, string][] {
+function plainHeaders(level: Level, principal: Principal, roles: readonly string[]): Record<string, string> {
   const values: [string, string | null][] = [
     ['x-postern-issuer', principal.issuer],
     ['x-postern-subject', principal.subject],
@@ -101,15 +115,15 @@ function plainHeaders(level: Level, principal: Principal, roles: readonly string
     ['x-postern-project', level.kind === 'project' ? level.project : null],
     ['x-postern-roles', roles.join(',')],
   ]
-  const headers: [string, string][] = []
+  const headers: Record<string, string> = {}
   const left: string[] = []
   for (const [name, value] of values) {
     if (value === null) continue
     const encoded = encodeHeader(value)
-    if (encoded.length <= IDENTITY_HEADER_BYTES_MAX) headers.push([name, encoded])
+    if (encoded.length <= IDENTITY_HEADER_BYTES_MAX) headers[name] = encoded
     else left.push(`${name} has ${encoded.length} bytes, at most ${IDENTITY_HEADER_BYTES_MAX} are sent`)
   }
-  if (left.length > 0) headers.push(['x-postern-error', left.join('; ')])
+  if (left.length > 0) headers['x-postern-error'] = left.join('; ')
   return headers
 }
 

@@ -97,8 +97,19 @@ function countMembers(value: object, depth: number): number | null {
 
 /** In valid JSON each colon outside of strings belongs to one member. */
 function countWrittenMembers(json: string): number {
-  return json.replace(/"(?:[^"\\]|\\.)*"/g, '').split(':').length - 1
+  let count = 0
+  let inString = false
+  for (let index = 0; index < json.length; index++) {
+    const char = json.charCodeAt(index)
+    if (char === QUOTE) inString = !inString
+    else if (inString && char === BACKSLASH) index += 1
+    else if (!inString && char === COLON) count += 1
+  }
+  return count
 }
+const QUOTE = 0x22
+const COLON = 0x3a
+const BACKSLASH = 0x5c
 
 /** Header parameters any token may have (RFC 7515 4.1); the rest could change how the token is read. */
 const HEADERS: readonly string[] = ['alg', 'kid', 'typ', 'x5t', 'x5t#S256']
