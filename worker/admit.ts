@@ -23,7 +23,18 @@ export interface Admission {
 
 const OWN_PATHS = '/.postern/'
 
+/** Guard after guard; the order is what makes it safe. */
 export async function admit(environment: Environment, request: Request): Promise<Admission | Refusal> {
+  const found = findRoute(request)
+  return found.ok
+    ? (recallAdmission(environment, request, found) ?? admitAt(environment, request, found))
+    : found
+}
+
+export type FoundRoute = { ok: true; route: CompiledRoute; level: Level } | Refusal
+
+/** Where the request wants to go. */
+export function findRoute(request: Request): FoundRoute {
   const path = readPath(request.url)
   if (!path.ok) return path
   const { hostname, pathname } = path
@@ -31,34 +42,43 @@ export async function admit(environment: Environment, request: Request): Promise
   if (!host) return refuse('host_unknown', `No route names the host ${shown(hostname)}.`, { check: 'host' })
   // On a fronted host these paths are ours, whatever a route says.
   const match = pathname.startsWith(OWN_PATHS) ? null : matchRoute(host, request.method, pathname)
-  if (!match) {
-    const detail = `${request.method} ${shown(pathname)} is served by no route of ${hostname}.`
-    return refuse('route_not_found', detail, { check: 'path' })
-  }
-  const { route, level } = match
-  const authorization = request.headers.get('authorization')
-  // Where the header belongs to the upstream and nobody has to be known, it is not ours to judge.
-  const unread = route.requires.kind === 'anonymous' && (authorization === null || route.forwardAuthorization)
-  if (unread) return { ok: true, route, level, caller: null }
-  const known = recallAdmission(environment, authorization, route, level)
-  if (known) return known
-  const token = await authenticate(environment, authorization, level)
-  return token.ok ? admitCaller(environment, route, level, token) : token
+  if (match) return { ok: true, ...match }
+  const detail = `${request.method} ${shown(pathname)} is served by no route of ${hostname}.`
+  return refuse('route_not_found', detail, { check: 'path' })
 }
 
-/** The admission of a caller who came the same way with the same token before. */
-function recallAdmission(
+interface Destination {
+  route: CompiledRoute
+  level: Level
+}
+
+/** The admission of a caller who came the same way with the same token before. Never waits. */
+export function recallAdmission(
   environment: Environment,
-  authorization: string | null,
-  route: CompiledRoute,
-  level: Level,
+  request: Request,
+  { route, level }: Destination,
 ): Admission | null {
+  const authorization = request.headers.get('authorization')
   if (!authorization?.startsWith(BEARER)) return null
   const token = recallToken(environment, authorization.slice(BEARER.length))
   const known = token?.admissions.get(admissionKey(route, level)) as CallersAdmission | undefined
   return known && nowSeconds() < known.caller.identity.reuseUntil ? known : null
 }
 type CallersAdmission = Admission & { caller: NonNullable<Admission['caller']> }
+
+/** Who is calling, and whether they may. */
+export async function admitAt(
+  environment: Environment,
+  request: Request,
+  { route, level }: Destination,
+): Promise<Admission | Refusal> {
+  const authorization = request.headers.get('authorization')
+  // Where the header belongs to the upstream and nobody has to be known, it is not ours to judge.
+  const unread = route.requires.kind === 'anonymous' && (authorization === null || route.forwardAuthorization)
+  if (unread) return { ok: true, route, level, caller: null }
+  const token = await authenticate(environment, authorization, level)
+  return token.ok ? admitCaller(environment, route, level, token) : token
+}
 
 /** Who holds the bearer token (RFC 6750 2.1). `level` takes part in whose word counts. */
 export async function authenticate(

@@ -18,20 +18,12 @@ interface Waiting {
 const waiting = new Set<Waiting>()
 let tickedAt = Number.NEGATIVE_INFINITY
 
-/** What `answer` gives, or 'late' when it has not come after the milliseconds, up to one tick more. */
-export async function beforeDeadline<Answer>(
-  answer: Promise<Answer>,
-  milliseconds: number,
-): Promise<Answer | 'late'> {
-  const until = clock.now() + milliseconds
-  for (;;) {
-    if (clock.now() - tickedAt > TICK_LATE_MS) waitUntil(tick())
-    const outcome = await watch(answer, until)
-    if (outcome !== 'handover') return outcome
-  }
-}
-
-function watch<Answer>(answer: Promise<Answer>, until: number): Promise<Answer | Outcome> {
+/**
+ * What `answer` gives, or 'late' when it has not come by `until` (milliseconds since the epoch), up to one tick
+ * more. After 'handover' ask again: the tick has ended with the request it belonged to, and ours starts the next.
+ */
+export function beforeDeadline<Answer>(answer: Promise<Answer>, until: number): Promise<Answer | Outcome> {
+  if (clock.now() - tickedAt > TICK_LATE_MS) waitUntil(tick())
   return new Promise((resolve, reject) => {
     const entry: Waiting = { until, wake: resolve }
     waiting.add(entry)

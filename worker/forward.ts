@@ -1,16 +1,18 @@
 // Sends an admitted request to its upstream and hands back what comes: bodies stream both ways, WebSockets
 // pass, redirects are the client's to follow.
 import type { Admission } from './admit.ts'
+import { answerRefusal } from './answers.ts'
+import { clock } from './clock.ts'
 import { beforeDeadline } from './deadlines.ts'
 import { outboundHeaders } from './outbound-headers.ts'
-import { type Refusal, refuse } from './refusal.ts'
+import { refuse } from './refusal.ts'
 
-/** A refusal when the upstream cannot be reached or is late: 502 and 504. */
+/** The upstream's answer; 502 when it cannot be reached, 504 when it is late. */
 export async function forward(
   request: Request,
   { route, caller }: Admission,
   requestId: string,
-): Promise<Response | Refusal> {
+): Promise<Response> {
   const { url, method } = request
   const { outbound, announcesBody } = outboundHeaders(request, route, caller?.identity ?? null, requestId)
   let target: string | Request = route.upstream + url.slice(url.indexOf('/', url.indexOf('//') + 2))
@@ -24,15 +26,21 @@ export async function forward(
     init.method = method
     init.body = request.body
   }
+  const until = clock.now() + route.timeoutSeconds * 1000
+  const answering = fetch(target, init)
   try {
-    const response = await beforeDeadline(fetch(target, init), route.timeoutSeconds * 1000)
-    if (response !== 'late') return answer(response, requestId)
+    for (;;) {
+      const outcome = await beforeDeadline(answering, until)
+      if (outcome === 'handover') continue
+      if (outcome !== 'late') return answer(outcome, requestId)
+      const detail = `No answer came within ${route.timeoutSeconds} s (route "${route.id}").`
+      return answerRefusal(refuse('upstream_timeout', detail), requestId)
+    }
   } catch (error) {
     console.warn(`request ${requestId}: upstream of route ${route.id}: ${(error as Error).message}`)
-    return refuse('upstream_unreachable', `Its connection failed (route "${route.id}").`)
+    const detail = `Its connection failed (route "${route.id}").`
+    return answerRefusal(refuse('upstream_unreachable', detail), requestId)
   }
-  const detail = `No answer came within ${route.timeoutSeconds} s (route "${route.id}").`
-  return refuse('upstream_timeout', detail)
 }
 
 function answer(response: Response, requestId: string): Response {

@@ -1,16 +1,22 @@
 // A request to a fronted host: admitted and forwarded, or refused.
-import { admit } from './admit.ts'
+import { admitAt, findRoute, recallAdmission } from './admit.ts'
 import { answerRefusal } from './answers.ts'
 import type { Environment } from './environment.ts'
 import { forward } from './forward.ts'
 
+/**
+ * The steps of `admit`, taken one by one: a caller who was admitted the same way before waits for nothing but
+ * the upstream.
+ */
 export async function gateway(
   environment: Environment,
   request: Request,
   requestId: string,
 ): Promise<Response> {
-  const admission = await admit(environment, request)
-  if (!admission.ok) return answerRefusal(admission, requestId)
-  const response = await forward(request, admission, requestId)
-  return response instanceof Response ? response : answerRefusal(response, requestId)
+  const found = findRoute(request)
+  if (!found.ok) return answerRefusal(found, requestId)
+  const known = recallAdmission(environment, request, found)
+  if (known) return forward(request, known, requestId)
+  const admission = await admitAt(environment, request, found)
+  return admission.ok ? forward(request, admission, requestId) : answerRefusal(admission, requestId)
 }
