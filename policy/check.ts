@@ -1,15 +1,19 @@
 // What a policy's values must hold among each other: roles that exist and fit their level, issuers that are
 // told apart, routes that do not collide. What a single value must look like is schema.ts's.
 import { TENANT_PLACEHOLDER } from './compiled.ts'
+import { nearest } from './nearest.ts'
+import { parsePattern } from './pattern.ts'
 import type { Fault, Path } from './problems.ts'
 import {
   type GroupMapping,
-  type Issuer,
+  type PatternMapping,
   type PolicyDocument,
   ROLES_MAX,
   type RoleLevel,
   type Route,
 } from './schema.ts'
+import type { Issuer } from './schema-issuer.ts'
+import { secondsOf } from './timestamp.ts'
 
 /** Every fault of a document, none when it is sound. `roles` must be the whole catalogue. */
 export function checkPolicy(policy: PolicyDocument): Fault[] {
@@ -18,15 +22,14 @@ export function checkPolicy(policy: PolicyDocument): Fault[] {
   const instanceIssuers = Object.keys(policy.issuers)
   checkIssuers(policy, faults)
   checkAudiences(policy, faults)
-  checkMappings(policy, policy.idpGroupMappings, ['idpGroupMappings'], 'global', instanceIssuers, faults)
+  checkMappings(policy, policy, [], 'global', instanceIssuers, faults)
   for (const [slug, organization] of Object.entries(policy.organizations)) {
     const path = ['organizations', slug]
     const issuers = [...instanceIssuers, ...Object.keys(organization.issuers).map((id) => `${slug}/${id}`)]
-    const mappings = organization.idpGroupMappings
-    checkMappings(policy, mappings, [...path, 'idpGroupMappings'], 'organization', issuers, faults)
+    checkMappings(policy, organization, path, 'organization', issuers, faults)
+    checkUnmatched(policy, organization.onUnmatched, path, faults)
     for (const [name, project] of Object.entries(organization.projects)) {
-      const at = [...path, 'projects', name, 'idpGroupMappings']
-      checkMappings(policy, project.idpGroupMappings, at, 'project', issuers, faults)
+      checkMappings(policy, project, [...path, 'projects', name], 'project', issuers, faults)
     }
   }
   checkRoutes(policy, faults)
@@ -48,7 +51,7 @@ function checkRoles({ roles }: PolicyDocument, faults: Fault[]): void {
       role[list].forEach((other, index) => {
         const path = ['roles', name, list, index]
         const known = Object.hasOwn(roles, other) ? roles[other] : undefined
-        if (!known) faults.push({ path, message: `there is no role ${other}` })
+        if (!known) faults.push({ path, message: `there is no role ${other}${suggest(other, names)}` })
         else if (DEPTH[known.level] < DEPTH[role.level]) {
           const message = `${other} is a role of the ${known.level} level, above ${name} (${role.level})`
           faults.push({ path, message })
@@ -58,29 +61,115 @@ function checkRoles({ roles }: PolicyDocument, faults: Fault[]): void {
   }
 }
 
+/** A mapping of either kind, and the level its role must be of; null when its patterns do not tell. */
+interface Judged {
+  mapping: GroupMapping | PatternMapping
+  path: Path
+  level: RoleLevel | null
+}
+
 function checkMappings(
-  { roles }: PolicyDocument,
-  mappings: readonly GroupMapping[],
+  policy: PolicyDocument,
+  owner: { idpGroupMappings: GroupMapping[]; patternMappings: PatternMapping[] },
   path: Path,
   level: RoleLevel,
   issuers: readonly string[],
   faults: Fault[],
 ): void {
-  mappings.forEach((mapping, index) => {
-    const role = Object.hasOwn(roles, mapping.roleName) ? roles[mapping.roleName] : undefined
-    if (role?.level !== level) {
-      const valid = Object.keys(roles).filter((name) => roles[name]?.level === level)
-      const what = role ? `is a role of the ${role.level} level` : 'is no role'
-      const message = `${mapping.roleName} ${what}; valid here: ${valid.join(', ')}`
-      faults.push({ path: [...path, index, 'roleName'], message })
-    }
-    mapping.issuers?.forEach((id, position) => {
-      if (issuers.includes(id)) return
-      const trusted = issuers.length > 0 ? issuers.join(', ') : 'none'
-      const message = `no issuer "${id}" is trusted here; trusted are: ${trusted}`
-      faults.push({ path: [...path, index, 'issuers', position], message })
-    })
+  const judged: Judged[] = owner.idpGroupMappings.map((mapping, index) => {
+    return { mapping, path: [...path, 'idpGroupMappings', index], level }
   })
+  owner.patternMappings.forEach((mapping, index) => {
+    const at = [...path, 'patternMappings', index]
+    const levels = mapping.groupPatterns.map((text, position) => {
+      return checkPattern(text, level, [...at, 'groupPatterns', position], faults)
+    })
+    const known = levels.filter((one) => one !== null)
+    if (new Set(known).size > 1) {
+      faults.push({ path: at, message: 'has patterns of different levels; write a mapping for each level' })
+    }
+    judged.push({ mapping, path: at, level: known[0] ?? null })
+  })
+  for (const one of judged) checkMapping(policy, one, issuers, faults)
+}
+
+/** The level a pattern gives its role at: the one its captures name, else the one it is written at. */
+function checkPattern(text: string, written: RoleLevel, path: Path, faults: Fault[]): RoleLevel | null {
+  const parsed = parsePattern(text)
+  if (!parsed.ok) {
+    faults.push({ path, message: parsed.message })
+    return null
+  }
+  const captures = parsed.pattern.captures.map(({ name }) => name)
+  const has = (name: 'org' | 'project') => captures.includes(name)
+  if (has('org') && written !== 'global') {
+    faults.push({
+      path,
+      message: 'captures {org}, but the organization is the one it is written in; write "*" or its name',
+    })
+  }
+  if (has('project') && written === 'project') {
+    faults.push({
+      path,
+      message: 'captures {project}, but the project is the one it is written in; write "*" or its name',
+    })
+  }
+  if (has('project') && !has('org') && written === 'global') {
+    faults.push({
+      path,
+      message: 'captures {project} without {org}; capture both, or write it in an organization',
+    })
+  }
+  return has('project') ? 'project' : has('org') ? 'organization' : written
+}
+
+function checkMapping(
+  { roles }: PolicyDocument,
+  judged: Judged,
+  issuers: readonly string[],
+  faults: Fault[],
+): void {
+  const { mapping, path, level } = judged
+  const { roleName, notBefore, notAfter } = mapping
+  if (level !== null) checkRole(roles, roleName, level, [...path, 'roleName'], faults)
+  if (notBefore !== undefined && notAfter !== undefined && secondsOf(notBefore) >= secondsOf(notAfter)) {
+    faults.push({ path: [...path, 'notAfter'], message: 'is not after "notBefore", so it can never count' })
+  }
+  mapping.issuers?.forEach((id, position) => {
+    if (issuers.includes(id)) return
+    const trusted = issuers.length > 0 ? issuers.join(', ') : 'none'
+    const message = `no issuer "${id}" is trusted here; trusted are: ${trusted}`
+    faults.push({ path: [...path, 'issuers', position], message })
+  })
+}
+
+function checkRole(
+  roles: PolicyDocument['roles'],
+  name: string,
+  level: RoleLevel,
+  path: Path,
+  faults: Fault[],
+): void {
+  const role = Object.hasOwn(roles, name) ? roles[name] : undefined
+  if (role?.level === level) return
+  const valid = Object.keys(roles).filter((other) => roles[other]?.level === level)
+  const what = role ? `is a role of the ${role.level} level` : 'is no role'
+  const message = `${name} ${what}${suggest(name, valid)}; valid here: ${valid.join(', ')}`
+  faults.push({ path, message })
+}
+
+function suggest(name: string, names: readonly string[]): string {
+  const meant = nearest(name, names)
+  return meant === null ? '' : `; did you mean ${meant}?`
+}
+
+function checkUnmatched(
+  { roles }: PolicyDocument,
+  name: string | undefined,
+  path: Path,
+  faults: Fault[],
+): void {
+  if (name !== undefined) checkRole(roles, name, 'organization', [...path, 'onUnmatched'], faults)
 }
 
 /** The `iss` values an issuer's tokens can have. */
@@ -188,11 +277,15 @@ function checkRoute(
     fault('path', 'begins with "/.postern/", which is kept for Postern')
   const captures = capturesOf(route.path)
   if (new Set(captures).size !== captures.length) fault('path', 'names a capture twice')
+  if (captures.includes('organization')) fault('path', 'names its organization {organization}; write {org}')
   for (const name of ['organization', 'project'] as const) {
-    if (route[name] !== undefined && captures.includes(name))
-      fault(name, `is in the path already, as {${name}}`)
+    const capture = CAPTURES[name]
+    if (route[name] === undefined || !captures.includes(capture)) continue
+    fault(name, `is in the path already, as {${capture}}`)
   }
-  const has = (name: 'organization' | 'project') => route[name] !== undefined || captures.includes(name)
+  const has = (name: 'organization' | 'project') => {
+    return route[name] !== undefined || captures.includes(CAPTURES[name])
+  }
   if (has('project') && !has('organization')) fault('path', 'has a project but no organization to find it in')
   if (route.organization === undefined) return
   const organization = Object.hasOwn(organizations, route.organization)
@@ -203,6 +296,9 @@ function checkRoute(
     fault('project', `there is no project ${route.project} in ${route.organization}`)
   }
 }
+
+/** What a capture is called, in routes as in patterns. */
+const CAPTURES = { organization: 'org', project: 'project' } as const
 
 /** Names of the captures in a route's path, in order. */
 export function capturesOf(path: string): string[] {

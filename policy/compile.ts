@@ -2,36 +2,65 @@
 // group, routes as trees. Equal documents compile to equal bytes, whatever order their members stand in.
 import { capturesOf, issuerNames } from './check.ts'
 import {
+  bucketName,
+  bucketOf,
   COMPILED_FORMAT,
+  type CompiledBucket,
+  type CompiledCondition,
+  type CompiledDocuments,
   type CompiledOrganization,
-  type CompiledPolicy,
-  type CompiledProject,
   type CompiledRole,
   type CompiledRoute,
   type CompiledRouteEnd,
   type CompiledRouteNode,
+  type Entries,
   type Grant,
+  type GroupGrants,
+  hashOf,
   type IssuerRecord,
   type KeyOrigin,
+  type PatternGrant,
 } from './compiled.ts'
+import { type Pattern, parsePattern } from './pattern.ts'
+import { claimsOf, groupsOf } from './presets.ts'
 import { describePath, type Path } from './problems.ts'
-import type { GroupMapping, Issuer, Organization, PolicyDocument, Project, Role, Route } from './schema.ts'
+import type { GroupMapping, Organization, PatternMapping, PolicyDocument, Role, Route } from './schema.ts'
+import type { Issuer } from './schema-issuer.ts'
+import { secondsOf } from './timestamp.ts'
+
+/** A document of the compiled policy is not larger, so that each fits near every request. */
+export const BUCKET_BYTES_MAX = 256 * 1024
+/** A small organization's mappings are read at once. */
+const BUCKET_BYTES_ALONE = 16 * 1024
+/**
+ * On average one of several buckets is not larger: a cold isolate reads one for each group of the caller, and what
+ * it reads besides that group's mappings is for nothing.
+ */
+const BUCKET_BYTES_USUAL = 2 * 1024
 
 /** The document must have passed checkPolicy. */
-export function compilePolicy(policy: PolicyDocument): CompiledPolicy {
+export function compilePolicy(policy: PolicyDocument): CompiledDocuments {
+  const organizations = mapSorted(policy.organizations, compileOrganization)
   return {
-    format: COMPILED_FORMAT,
-    audience: policy.audience,
-    roles: mapSorted(policy.roles, (name) => compileRole(name, policy.roles)),
-    issuers: [
-      ...mapSorted(policy.issuers, (id, issuer) => compileIssuer(id, null, issuer)),
-      ...mapSorted(policy.organizations, (slug, { issuers }) =>
-        mapSorted(issuers, (id, issuer) => compileIssuer(`${slug}/${id}`, slug, issuer)),
-      ).flatMap(([, issuers]) => issuers),
-    ].map(([, record]) => record),
-    grants: indexGrants(policy.idpGroupMappings, ['idpGroupMappings']),
-    organizations: mapSorted(policy.organizations, compileOrganization),
-    hosts: compileHosts(policy.routes),
+    policy: {
+      format: COMPILED_FORMAT,
+      audience: policy.audience,
+      roles: mapSorted(policy.roles, (name) => compileRole(name, policy.roles)),
+      issuers: [
+        ...mapSorted(policy.issuers, (id, issuer) => compileIssuer(id, null, issuer)),
+        ...mapSorted(policy.organizations, (slug, { issuers }) =>
+          mapSorted(issuers, (id, issuer) => compileIssuer(`${slug}/${id}`, slug, issuer)),
+        ).flatMap(([, issuers]) => issuers),
+      ].map(([, record]) => record),
+      exact: indexGrants(policy.idpGroupMappings, ['idpGroupMappings'], false),
+      lowerCase: indexGrants(policy.idpGroupMappings, ['idpGroupMappings'], true),
+      patterns: patternGrants(policy.patternMappings, ['patternMappings'], null),
+      hosts: compileHosts(policy.routes),
+    },
+    organizations: organizations.map(([slug, { header }]) => [slug, header]),
+    buckets: organizations.flatMap(([slug, { buckets }]) => {
+      return buckets.map((bucket, index): [string, CompiledBucket] => [bucketName(slug, index), bucket])
+    }),
   }
 }
 
@@ -57,10 +86,12 @@ function compileRole(name: string, roles: Record<string, Role>): CompiledRole {
     role.implies.forEach(visit)
   }
   visit(name)
+  const { level, implies } = roles[name] as Role
   return {
-    level: (roles[name] as Role).level,
+    level,
     permissions: [...permissions].sort(byName),
     holds: holds.sort(),
+    implies: [...new Set(implies)].sort(),
   }
 }
 
@@ -79,17 +110,25 @@ function compileIssuer(id: string, organization: string | null, issuer: Issuer):
     authorizedParties: issuer.authorizedParties ?? null,
     keyOrigin: keyOriginOf(issuer),
     keysUsableSeconds: issuer.keysUsableSeconds,
-    claims: issuer.claims,
-    groups:
-      issuer.groups === 'none'
-        ? null
-        : {
-            claim: issuer.groups.claim,
-            key: issuer.groups.key ?? null,
-            separator: issuer.groups.separator ?? null,
-          },
+    claims: claimsOf(issuer.preset, issuer.claims),
+    groups: compileGroups(issuer),
   }
 }
+
+function compileGroups(issuer: Issuer): IssuerRecord['groups'] {
+  const groups = groupsOf(issuer.preset, issuer.groups)
+  if (groups === null) return null
+  return {
+    claim: groups.claim,
+    key: groups.key ?? null,
+    separator: groups.separator ?? null,
+    stripPrefix: groups.stripPrefix ?? '',
+    addPrefix: groups.addPrefix ?? '',
+    names: mapSorted(groups.names ?? {}, (_id, name) => name),
+    keepSeconds: (groups.keepDays ?? 0) * DAY_SECONDS,
+  }
+}
+const DAY_SECONDS = 86_400
 
 function keyOriginOf({ issuer, jwks, jwksUri }: Issuer): KeyOrigin {
   if (jwks) return { kind: 'pinned', jwks: sortMembers(jwks) as typeof jwks }
@@ -105,38 +144,128 @@ function sortMembers(value: unknown): unknown {
   )
 }
 
-function compileOrganization(slug: string, organization: Organization): CompiledOrganization {
+interface CompiledInParts {
+  header: CompiledOrganization
+  buckets: CompiledBucket[]
+}
+
+function compileOrganization(slug: string, organization: Organization): CompiledInParts {
   const path = ['organizations', slug]
-  return {
+  const projects = mapSorted(organization.projects, (name, project) => ({
+    project,
+    path: [...path, 'projects', name],
+  }))
+  const collect = (lowerCase: boolean) => {
+    const groups = new Map<string, GroupGrants>()
+    const of = (group: string) => groups.get(group) ?? setIn(groups, group, { here: [], projects: [] })
+    const own = indexGrants(organization.idpGroupMappings, [...path, 'idpGroupMappings'], lowerCase)
+    for (const [group, grants] of own) of(group).here.push(...grants)
+    for (const [name, { project, path: at }] of projects) {
+      const given = indexGrants(project.idpGroupMappings, [...at, 'idpGroupMappings'], lowerCase)
+      for (const [group, grants] of given) of(group).projects.push([name, grants])
+    }
+    return [...groups].sort(byName)
+  }
+  const buckets = spread(collect(false), collect(true))
+  const patterns = [
+    ...patternGrants(organization.patternMappings, [...path, 'patternMappings'], null),
+    ...projects.flatMap(([name, { project, path: at }]) =>
+      patternGrants(project.patternMappings, [...at, 'patternMappings'], name),
+    ),
+  ]
+  const header = {
     displayName: organization.displayName ?? slug,
     audience: organization.audience ?? slug,
-    grants: indexGrants(organization.idpGroupMappings, [...path, 'idpGroupMappings']),
-    projects: mapSorted(organization.projects, (name, project) => compileProject(name, project, path)),
+    projects: mapSorted(organization.projects, (name, { displayName }) => displayName ?? name),
+    onUnmatched: organization.onUnmatched ?? null,
+    patterns,
+    buckets: buckets.length,
   }
+  return { header, buckets }
 }
 
-function compileProject(name: string, project: Project, organization: Path): CompiledProject {
+function setIn<Value>(map: Map<string, Value>, key: string, value: Value): Value {
+  map.set(key, value)
+  return value
+}
+
+/** As few buckets as keep each within its size; their number is a power of two. */
+function spread(exact: Entries<GroupGrants>, lowerCase: Entries<GroupGrants>): CompiledBucket[] {
+  const groups = [...exact, ...lowerCase].map((entry) => {
+    return { hash: hashOf(entry[0]), bytes: bytesOf(JSON.stringify(entry)) + 1 }
+  })
+  // A group that fills a bucket alone is not helped by more of them.
+  const small = groups.filter(({ bytes }) => bytes <= BUCKET_BYTES_MAX - BUCKET_FRAME_BYTES)
+  const total = small.reduce((sum, { bytes }) => sum + bytes, 0)
+  for (let count = 1; ; count *= 2) {
+    const sizes = new Array<number>(count).fill(BUCKET_FRAME_BYTES)
+    for (const { hash, bytes } of small) sizes[hash % count] = (sizes[hash % count] as number) + bytes
+    const usual = count === 1 ? BUCKET_BYTES_ALONE : count * BUCKET_BYTES_USUAL
+    const full = total > usual || sizes.some((bytes) => bytes > BUCKET_BYTES_MAX)
+    if (full && count < groups.length) continue
+    const buckets = sizes.map((): CompiledBucket => ({ exact: [], lowerCase: [] }))
+    for (const entry of exact) (buckets[bucketOf(entry[0], count)] as CompiledBucket).exact.push(entry)
+    for (const entry of lowerCase)
+      (buckets[bucketOf(entry[0], count)] as CompiledBucket).lowerCase.push(entry)
+    return buckets
+  }
+}
+/** What a bucket's JSON has besides its groups. */
+const BUCKET_FRAME_BYTES = JSON.stringify({ exact: [], lowerCase: [] }).length
+
+/** The length of a text in UTF-8. */
+function bytesOf(text: string): number {
+  let bytes = text.length
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    // The two units of a pair make four bytes; JSON has no single ones.
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1
+  }
+  return bytes
+}
+
+type MappingRules = Omit<GroupMapping, 'idpGroups'>
+
+function compileGrant(mapping: MappingRules, path: Path): Grant {
+  const { roleName, issuers, when, notBefore, notAfter } = mapping
   return {
-    displayName: project.displayName ?? name,
-    grants: indexGrants(project.idpGroupMappings, [...organization, 'projects', name, 'idpGroupMappings']),
+    role: roleName,
+    mapping: describePath(path),
+    ...(issuers ? { issuers } : {}),
+    ...(when ? { when: when as CompiledCondition[] } : {}),
+    ...(notBefore ? { notBefore: secondsOf(notBefore) } : {}),
+    ...(notAfter ? { notAfter: secondsOf(notAfter) } : {}),
   }
 }
 
-function indexGrants(mappings: readonly GroupMapping[], path: Path): [string, Grant[]][] {
+/** Mappings by name; either those that ignore case, by names in lower case, or the others. */
+function indexGrants(mappings: readonly GroupMapping[], path: Path, lowerCase: boolean): Entries<Grant[]> {
   const index = new Map<string, Grant[]>()
   mappings.forEach((mapping, position) => {
-    const grant: Grant = {
-      role: mapping.roleName,
-      mapping: describePath([...path, position]),
-      issuers: mapping.issuers ?? null,
-    }
-    for (const group of new Set(mapping.idpGroups)) {
-      const known = index.get(group)
+    if ((mapping.ignoreCase ?? false) !== lowerCase) return
+    const grant = compileGrant(mapping, [...path, position])
+    for (const name of new Set(mapping.idpGroups.map((group) => (lowerCase ? group.toLowerCase() : group)))) {
+      const known = index.get(name)
       if (known) known.push(grant)
-      else index.set(group, [grant])
+      else index.set(name, [grant])
     }
   })
   return [...index].sort(byName)
+}
+
+function patternGrants(
+  mappings: readonly PatternMapping[],
+  path: Path,
+  project: string | null,
+): PatternGrant[] {
+  return mappings.flatMap((mapping, position) => {
+    const grant = compileGrant(mapping, [...path, position])
+    const ignoreCase = mapping.ignoreCase ?? false
+    return mapping.groupPatterns.map((text) => {
+      const parsed = parsePattern(text, { ignoreCase }) as { pattern: Pattern }
+      return { pattern: parsed.pattern, ignoreCase, grant, project }
+    })
+  })
 }
 
 /** A route tree while it is built. */

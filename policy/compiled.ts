@@ -1,14 +1,17 @@
-// The compiled policy: the JSON that a Worker is given, and what loading it makes of it. Look-ups by names
-// that come from tokens and paths go through Maps, never through members of objects.
-import type { Algorithm, RoleLevel } from './schema.ts'
+// The compiled policy: the JSON documents that compile.ts writes and loaded.ts reads. Lists of pairs stand
+// where a Map is meant, since names that come from tokens and paths must never be members of objects.
+
+import type { Pattern } from './pattern.ts'
+import type { NamedClaims } from './presets.ts'
+import type { RoleLevel } from './schema.ts'
+import type { Algorithm } from './schema-issuer.ts'
 
 export const COMPILED_FORMAT = 1
 
 /** What Microsoft Entra's multi-tenant issuer has in place of a tenant's id. */
 export const TENANT_PLACEHOLDER = '{tenantid}'
 
-/** Lists of pairs where a Map is meant, so that the document is plain JSON. */
-type Entries<Value> = [string, Value][]
+export type Entries<Value> = [string, Value][]
 
 export interface CompiledRole {
   level: RoleLevel
@@ -16,15 +19,46 @@ export interface CompiledRole {
   permissions: Entries<string>
   /** Itself and every role it implies. */
   holds: string[]
+  /** The roles it implies by itself, not through another; for explaining why a role is held. */
+  implies: string[]
 }
 
-/** One group mapping, seen from one of its groups. */
+export type Scalar = string | number | boolean
+
+/** A condition on a claim; one of the three rules is there. */
+export interface CompiledCondition {
+  claim: string[]
+  equals?: Scalar
+  oneOf?: Scalar[]
+  contains?: Scalar
+}
+
+/** One mapping, seen from one of its groups or patterns. Members that are left out ask for nothing. */
 export interface Grant {
   role: string
   /** Where the mapping stands in the policy: `organizations.acme.idpGroupMappings[0]`. */
   mapping: string
-  /** Ids of the issuer records it believes; null believes each that is trusted at its level. */
-  issuers: string[] | null
+  /** Ids of the issuer records it believes; without, each that is trusted at its level. */
+  issuers?: string[]
+  when?: CompiledCondition[]
+  /** Seconds since the epoch; from the first and before the second. */
+  notBefore?: number
+  notAfter?: number
+}
+
+/** What one group name gives within an organization. */
+export interface GroupGrants {
+  here: Grant[]
+  projects: Entries<Grant[]>
+}
+
+/** A pattern's grant: at the level its captures name, else at the level it is written at. */
+export interface PatternGrant {
+  pattern: Pattern
+  ignoreCase: boolean
+  grant: Grant
+  /** The project it is written at, in an organization's patterns. */
+  project: string | null
 }
 
 /** How the keys of an issuer come: by discovery, from a fixed address, or written in the policy. */
@@ -32,6 +66,17 @@ export type KeyOrigin =
   | { kind: 'discovery'; issuer: string }
   | { kind: 'jwksUri'; issuer: string; jwksUri: string }
   | { kind: 'pinned'; jwks: { keys: Record<string, unknown>[] } }
+
+/** Where groups are and what is done to their names. */
+export interface GroupsRule {
+  claim: string[]
+  key: string | null
+  separator: string | null
+  stripPrefix: string
+  addPrefix: string
+  names: Entries<string>
+  keepSeconds: number
+}
 
 /** An issuer record. Everything the Worker keeps about an issuer belongs to `id`, never to its URL. */
 export interface IssuerRecord {
@@ -54,20 +99,25 @@ export interface IssuerRecord {
   authorizedParties: string[] | null
   keyOrigin: KeyOrigin
   keysUsableSeconds: number
-  claims: Record<'subject' | 'userName' | 'email' | 'firstName' | 'lastName', string[]>
-  groups: { claim: string[]; key: string | null; separator: string | null } | null
+  claims: NamedClaims
+  groups: GroupsRule | null
 }
 
-export interface CompiledProject {
-  displayName: string
-  grants: Entries<Grant[]>
-}
-
+/** An organization but for its mappings by name, which stand in buckets. */
 export interface CompiledOrganization {
   displayName: string
   audience: string
-  grants: Entries<Grant[]>
-  projects: Entries<CompiledProject>
+  /** Slugs and display names. */
+  projects: Entries<string>
+  onUnmatched: string | null
+  patterns: PatternGrant[]
+  buckets: number
+}
+
+/** Mappings by name of those groups whose hash falls here. Names in lower case ignore case. */
+export interface CompiledBucket {
+  exact: Entries<GroupGrants>
+  lowerCase: Entries<GroupGrants>
 }
 
 export interface CompiledRoute {
@@ -100,96 +150,37 @@ export interface CompiledPolicy {
   audience: string
   roles: Entries<CompiledRole>
   issuers: IssuerRecord[]
-  grants: Entries<Grant[]>
-  organizations: Entries<CompiledOrganization>
+  exact: Entries<Grant[]>
+  lowerCase: Entries<Grant[]>
+  patterns: PatternGrant[]
   hosts: Entries<CompiledRouteNode>
 }
 
-export interface LoadedRole {
-  level: RoleLevel
-  permissions: ReadonlyMap<string, string>
-  holds: readonly string[]
-}
-export type GrantIndex = ReadonlyMap<string, readonly Grant[]>
-
-export interface LoadedOrganization {
-  slug: string
-  displayName: string
-  audience: string
-  grants: GrantIndex
-  projects: ReadonlyMap<string, { displayName: string; grants: GrantIndex }>
+/**
+ * All that a policy compiles to. Each document is read by itself: a request needs the policy, the header of
+ * its organization, and of its buckets those that its groups fall into.
+ */
+export interface CompiledDocuments {
+  policy: CompiledPolicy
+  organizations: Entries<CompiledOrganization>
+  buckets: Entries<CompiledBucket>
 }
 
-export interface RouteNode {
-  literals: ReadonlyMap<string, RouteNode> | null
-  capture: RouteNode | null
-  end: ReadonlyMap<string, CompiledRouteEnd> | null
-  rest: ReadonlyMap<string, CompiledRouteEnd> | null
+/** Which bucket holds a group. */
+export function bucketOf(group: string, buckets: number): number {
+  return buckets === 1 ? 0 : hashOf(group) % buckets
 }
 
-/** A compiled policy ready for questions. */
-export interface Policy {
-  audience: string
-  roles: ReadonlyMap<string, LoadedRole>
-  issuers: readonly IssuerRecord[]
-  /** Records by exact `iss`; several only where organizations share one. */
-  issuersByName: ReadonlyMap<string, readonly IssuerRecord[]>
-  grants: GrantIndex
-  organizations: ReadonlyMap<string, LoadedOrganization>
-  hosts: ReadonlyMap<string, RouteNode>
-}
-
-/** Throws when the document is of another format: a policy that cannot be read must never decide. */
-export function loadPolicy(compiled: CompiledPolicy): Policy {
-  if (compiled.format !== COMPILED_FORMAT) {
-    throw new Error(`compiled policy has format ${compiled.format}, this build reads ${COMPILED_FORMAT}`)
+/** FNV-1a over the name in lower case, so that both of its spellings meet. */
+export function hashOf(group: string): number {
+  const name = group.toLowerCase()
+  let hash = 0x811c9dc5
+  for (let index = 0; index < name.length; index++) {
+    hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193)
   }
-  return {
-    audience: compiled.audience,
-    roles: new Map(
-      compiled.roles.map(([name, role]) => [name, { ...role, permissions: new Map(role.permissions) }]),
-    ),
-    issuers: compiled.issuers,
-    issuersByName: recordsByName(compiled.issuers),
-    grants: new Map(compiled.grants),
-    organizations: new Map(
-      compiled.organizations.map(([slug, organization]) => [slug, loadOrganization(slug, organization)]),
-    ),
-    hosts: new Map(compiled.hosts.map(([host, node]) => [host, loadRouteNode(node)])),
-  }
+  return hash >>> 0
 }
 
-function recordsByName(records: readonly IssuerRecord[]): Map<string, IssuerRecord[]> {
-  const byName = new Map<string, IssuerRecord[]>()
-  for (const record of records) {
-    for (const name of record.issuers) {
-      const known = byName.get(name)
-      if (known) known.push(record)
-      else byName.set(name, [record])
-    }
-  }
-  return byName
-}
-
-function loadOrganization(slug: string, organization: CompiledOrganization): LoadedOrganization {
-  return {
-    slug,
-    displayName: organization.displayName,
-    audience: organization.audience,
-    grants: new Map(organization.grants),
-    projects: new Map(
-      organization.projects.map(([name, project]) => [name, { ...project, grants: new Map(project.grants) }]),
-    ),
-  }
-}
-
-function loadRouteNode(node: CompiledRouteNode): RouteNode {
-  return {
-    literals: node.literals
-      ? new Map(node.literals.map(([text, next]) => [text, loadRouteNode(next)]))
-      : null,
-    capture: node.capture ? loadRouteNode(node.capture) : null,
-    end: node.end ? new Map(node.end) : null,
-    rest: node.rest ? new Map(node.rest) : null,
-  }
+export function bucketName(organization: string, bucket: number): string {
+  return `${organization}/${bucket}`
 }

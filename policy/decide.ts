@@ -1,13 +1,16 @@
 // The decision: may this principal do that there? Additive and deny by default; the order of mappings and
 // groups never matters for the answer. Every yes carries its proof, every no its reason.
-import type { Grant, GrantIndex, LoadedOrganization, Policy } from './compiled.ts'
+import { type Counting, visitGrants } from './grants.ts'
 import { describeLevel, type Level } from './level.ts'
-import type { Principal } from './principal.ts'
+import type { LoadedOrganization, Policy } from './loaded.ts'
+import { groupsAt, type Principal } from './principal.ts'
 import type { DecisionReason } from './reasons.ts'
 
 export interface Question {
   permission: string
   level: Level
+  /** Seconds since the epoch. */
+  now: number
 }
 
 /** Permission P comes from role R, held through role G, given by mapping M to group N. */
@@ -16,7 +19,8 @@ export interface Proof {
   role: string
   grantedRole: string
   mapping: string
-  group: string
+  /** Null for the role of members without any match. */
+  group: string | null
 }
 
 export type Decision =
@@ -28,21 +32,22 @@ export function decide(
   policy: Policy,
   organization: LoadedOrganization | null,
   principal: Principal,
-  { permission, level }: Question,
+  { permission, level, now }: Question,
 ): Decision {
   const standing = checkStanding(organization, principal, level)
   if (standing) return standing
-  const { groups } = principal
+  const groups = groupsAt(principal, now)
   if (groups.outcome === 'absent' || groups.outcome === 'overage') {
     return { allowed: false, reason: `groups_${groups.outcome}`, detail: GROUPS_DETAIL[groups.outcome] }
   }
-  for (const { grant, group } of grantsOf(policy, organization, principal, level)) {
+  let proof: Proof | null = null
+  visitGrants(policy, organization, principal, level, now, ({ grant, group }) => {
     const role = policy.roles.get(grant.role)?.permissions.get(permission)
-    if (role !== undefined) {
-      const proof = { permission, role, grantedRole: grant.role, mapping: grant.mapping, group }
-      return { allowed: true, proof }
-    }
-  }
+    if (role === undefined) return false
+    proof = { permission, role, grantedRole: grant.role, mapping: grant.mapping, group }
+    return true
+  })
+  if (proof) return { allowed: true, proof }
   return {
     allowed: false,
     reason: 'permission_missing',
@@ -57,7 +62,7 @@ const GROUPS_DETAIL = {
 }
 
 /** What no mapping can change: that the level exists, and that the voucher counts there. */
-function checkStanding(
+export function checkStanding(
   organization: LoadedOrganization | null,
   { voucher }: Principal,
   level: Level,
@@ -82,45 +87,27 @@ function checkStanding(
   return null
 }
 
-/** Every role the principal holds at the level, given or implied, sorted. Empty where decide would refuse. */
+export interface HeldRoles {
+  /** Every role, given or implied, sorted. */
+  roles: string[]
+  /** Until when they stay so, in seconds since the epoch: the next end or beginning of a mapping. */
+  until: number
+}
+
+/** What the principal holds at the level. Nothing where decide would refuse whatever is asked. */
 export function rolesAt(
   policy: Policy,
   organization: LoadedOrganization | null,
   principal: Principal,
   level: Level,
-): string[] {
-  if (checkStanding(organization, principal, level)) return []
+  now: number,
+): HeldRoles {
+  if (checkStanding(organization, principal, level)) return { roles: [], until: Number.POSITIVE_INFINITY }
   const held = new Set<string>()
-  for (const { grant } of grantsOf(policy, organization, principal, level)) {
+  const add = ({ grant }: Counting) => {
     for (const role of policy.roles.get(grant.role)?.holds ?? []) held.add(role)
+    return false
   }
-  return [...held].sort()
-}
-
-/** Every grant of the principal that counts at the level, most general level first. */
-function* grantsOf(
-  policy: Policy,
-  organization: LoadedOrganization | null,
-  { groups, issuer, voucher }: Principal,
-  level: Level,
-): Generator<{ grant: Grant; group: string }> {
-  if (groups.outcome !== 'listed') return
-  // An organization's issuer never yields a global role.
-  if (voucher.organization === null) yield* grantsIn(policy.grants, groups.names, issuer)
-  if (level.kind === 'global' || organization === null) return
-  yield* grantsIn(organization.grants, groups.names, issuer)
-  const project = level.kind === 'project' ? organization.projects.get(level.project) : undefined
-  if (project) yield* grantsIn(project.grants, groups.names, issuer)
-}
-
-function* grantsIn(
-  index: GrantIndex,
-  groups: readonly string[],
-  issuer: string,
-): Generator<{ grant: Grant; group: string }> {
-  for (const group of groups) {
-    for (const grant of index.get(group) ?? []) {
-      if (grant.issuers === null || grant.issuers.includes(issuer)) yield { grant, group }
-    }
-  }
+  const until = visitGrants(policy, organization, principal, level, now, add)
+  return { roles: [...held].sort(), until }
 }

@@ -1,15 +1,26 @@
 // Reads a policy document from YAML (or JSON, which is YAML) and says of everything that is wrong with it
-// where it stands. The only file that knows YAML.
+// where it stands. Only this file and format.ts know YAML.
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
 import type { ZodType } from 'zod'
 import { checkPolicy } from './check.ts'
+import { faultsOf, messageOf } from './document-errors.ts'
 import { describePath, describeProblems, type Fault, type Path, type Problem } from './problems.ts'
 import { PolicyDocument, RoleCatalogue } from './schema.ts'
 
 export { describePath, describeProblems, type Problem }
 
 export type Parsed<Value> = { ok: true; value: Value } | { ok: false; problems: Problem[] }
-export type ParsedPolicy = { ok: true; policy: PolicyDocument } | { ok: false; problems: Problem[] }
+export type ParsedPolicy =
+  | {
+      ok: true
+      policy: PolicyDocument
+      /** The roles its own text defines; the others are the default catalogue's. */
+      ownRoles: string[]
+      /** Where something that is said about the policy stands in its text. */
+      locate: Locate
+    }
+  | { ok: false; problems: Problem[] }
+export type Locate = <Found extends Fault>(found: Found) => Found & Problem
 
 /** The policy's source may not be larger. */
 export const POLICY_BYTES_MAX = 10 * 1024 * 1024
@@ -30,13 +41,12 @@ export function parsePolicy(text: string, options: { file: string; catalogue: st
   if (!parsed.ok) return parsed
   const policy = { ...parsed.value, roles: { ...catalogue.value.roles, ...parsed.value.roles } }
   const faults = checkPolicy(policy)
-  if (faults.length === 0) return { ok: true, policy }
-  return { ok: false, problems: faults.slice(0, PROBLEMS_MAX).map(parsed.locate) }
+  const { locate } = parsed
+  if (faults.length === 0) return { ok: true, policy, ownRoles: Object.keys(parsed.value.roles), locate }
+  return { ok: false, problems: faults.slice(0, PROBLEMS_MAX).map((fault) => locate(fault)) }
 }
 
-type Located<Value> =
-  | { ok: true; value: Value; locate(fault: Fault): Problem }
-  | { ok: false; problems: Problem[] }
+type Located<Value> = { ok: true; value: Value; locate: Locate } | { ok: false; problems: Problem[] }
 
 function parseYaml<Value>(text: string, file: string, schema: ZodType<Value>): Located<Value> {
   if (text.length > POLICY_BYTES_MAX) {
@@ -82,11 +92,11 @@ function parseYaml<Value>(text: string, file: string, schema: ZodType<Value>): L
     const message = error instanceof RangeError ? 'is nested too deeply' : 'has aliases that multiply too far'
     return refuse([{ offset: 0, message }])
   }
-  const locate = (fault: Fault): Problem => ({ ...at(offsetOf(document, fault.path)), ...fault })
-  const result = schema.safeParse(source)
+  const locate: Locate = (found) => ({ ...at(offsetOf(document, found.path)), ...found })
+  const result = schema.safeParse(source, { error: messageOf })
   if (result.success) return { ok: true, value: result.data, locate }
-  const faults = result.error.issues.flatMap((issue) => faultsOf(issue, []))
-  return { ok: false, problems: faults.slice(0, PROBLEMS_MAX).map(locate) }
+  const faults = result.error.issues.flatMap((issue) => faultsOf(issue))
+  return { ok: false, problems: faults.slice(0, PROBLEMS_MAX).map((fault) => locate(fault)) }
 }
 
 /** What could be read in two ways or not at all: repeated keys, and aliases of nothing or of themselves. */
@@ -123,36 +133,6 @@ function findAmbiguities(document: Document): { offset: number; message: string 
     },
   })
   return found
-}
-
-/** What of zod's issues is of use here. */
-interface Issue {
-  code?: string | undefined
-  path: PropertyKey[]
-  message: string
-  keys?: string[]
-  issues?: Issue[]
-  errors?: Issue[][]
-}
-
-function faultsOf(issue: Issue, parent: Path): Fault[] {
-  const path = [...parent, ...issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))]
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      return (issue.keys ?? []).map((key) => ({ path: [...path, key], message: 'is not a known field' }))
-    case 'invalid_key':
-      return (issue.issues ?? []).flatMap((inner) => faultsOf(inner, path))
-    case 'invalid_union': {
-      const alternatives = issue.errors ?? []
-      // The alternative that was meant is the one whose outer shape fits; else any of them would be right.
-      const meant = alternatives.find((issues) => issues.every((inner) => inner.path.length > 0))
-      if (meant) return meant.flatMap((inner) => faultsOf(inner, path))
-      const messages = alternatives.flatMap((issues) => issues.map(({ message }) => message))
-      return [{ path, message: messages.join(', or ') }]
-    }
-    default:
-      return [{ path, message: issue.message }]
-  }
 }
 
 /** Where the value at the path starts, or its key, or what of the path there is. */

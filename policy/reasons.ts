@@ -16,6 +16,7 @@ export type DecisionReason = keyof typeof DECISION_REASONS
 export const PRINCIPAL_REASONS = {
   claim_missing: 'The token lacks a claim it must have.',
   claim_invalid: 'A claim of the token has a value it must not have.',
+  access_denied: 'The issuer does not let the caller in.',
   groups_malformed: 'The groups in the token have a shape that was not declared.',
 } as const
 export type PrincipalReason = keyof typeof PRINCIPAL_REASONS

@@ -1,7 +1,8 @@
 // Finds the route of a request. The most specific path wins, segment by segment: literal text before a
 // capture before `*`. The path alone chooses; a method that it does not serve is no reason to try another.
-import type { CompiledRoute, CompiledRouteEnd, RouteNode } from './compiled.ts'
+import type { CompiledRoute, CompiledRouteEnd } from './compiled.ts'
 import { type Level, levelOf } from './level.ts'
+import type { RouteNode } from './loaded.ts'
 
 export interface RouteMatch {
   route: CompiledRoute
@@ -21,7 +22,7 @@ export function matchRoute(root: RouteNode | undefined, method: string, pathname
   return {
     route,
     level: levelOf(
-      route.organization ?? captured[captures.indexOf('organization')] ?? null,
+      route.organization ?? captured[captures.indexOf('org')] ?? null,
       route.project ?? captured[captures.indexOf('project')] ?? null,
     ),
   }

@@ -120,7 +120,11 @@ async function admitCaller(
   const { principal, claims, admissions } = token
   if (route.requires.kind === 'permission') {
     const organization = organizationAt(policy, level)
-    const decision = decide(policy, organization, principal, { permission: route.requires.permission, level })
+    const decision = decide(policy, organization, principal, {
+      permission: route.requires.permission,
+      level,
+      now: nowSeconds(),
+    })
     if (!decision.allowed) return refuse(decision.reason, decision.detail, { subject: principal.subject })
   }
   const identity = await identityFor(environment, route, level, principal, claims.exp as number)

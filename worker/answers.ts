@@ -97,6 +97,7 @@ function statusOf(reason: Reason): number {
     case 'groups_absent':
     case 'groups_overage':
     case 'permission_missing':
+    case 'access_denied':
       return 403
     case 'host_unknown':
     case 'route_not_found':

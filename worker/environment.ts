@@ -1,7 +1,7 @@
 // What the Worker is given: its bindings and variables, and the bundled policy. Variables are read once per
 // isolate; one that is missing or wrong is a fault that names it.
 import compiledPolicy from 'postern:policy'
-import { loadPolicy, type Policy } from '../policy/compiled.ts'
+import { loadPolicy, type Policy } from '../policy/loaded.ts'
 import type { IssuerObject } from './keys/issuer-object.ts'
 import type { SigningKeysObject } from './keys/signing-object.ts'
 

@@ -3,7 +3,7 @@
 import type { IssuerRecord } from '../policy/compiled.ts'
 import { decide } from '../policy/decide.ts'
 import { authenticate } from './admit.ts'
-import { clock } from './clock.ts'
+import { clock, nowSeconds } from './clock.ts'
 import { type Environment, policy } from './environment.ts'
 import { signerOf } from './keys/signing.ts'
 import { currentKeys, keyStatus, keysOf } from './keys/source.ts'
@@ -54,7 +54,7 @@ export async function healthDetails(
   const issuers = await Promise.all(policy.issuers.map((record) => issuerHealth(environment, record)))
   const { organizations, hosts } = policy
   return {
-    policy: { issuers: issuers.length, organizations: organizations.size, hosts: [...hosts.keys()] },
+    policy: { issuers: issuers.length, organizations: organizations.length, hosts: [...hosts.keys()] },
     signingKeys,
     issuers,
     warnings: issuers.flatMap(warningsOf),
@@ -93,5 +93,6 @@ export async function maySeeHealth(environment: Environment, request: Request): 
   const level = { kind: 'global' } as const
   const token = await authenticate(environment, request.headers.get('authorization'), level)
   if (!token.ok) return false
-  return decide(policy, null, token.principal, { permission: HEALTH_PERMISSION, level }).allowed
+  return decide(policy, null, token.principal, { permission: HEALTH_PERMISSION, level, now: nowSeconds() })
+    .allowed
 }

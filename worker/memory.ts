@@ -1,39 +1,35 @@
 // A bounded cache in isolate memory. Entries live in two generations: what is used moves into the young one,
 // and when that is full the old one is dropped. A hit costs one look-up and nothing is ever re-ordered.
 
-export class Memory<Value> {
-  #young = new Map<string, Value>()
-  #old = new Map<string, Value>()
-  #weight = 0
-  readonly #generationWeightMax: number
-  readonly #weigh: (key: string, value: Value) => number
+export interface Memory<Value> {
+  get(key: string): Value | undefined
+  set(key: string, value: Value): void
+}
 
-  /** `weightMax` bounds the sum of what `weigh` says of the entries, here in bytes. */
-  constructor(options: { weightMax: number; weigh: (key: string, value: Value) => number }) {
-    this.#generationWeightMax = options.weightMax / 2
-    this.#weigh = options.weigh
-  }
-
-  get(key: string): Value | undefined {
-    const young = this.#young.get(key)
-    if (young !== undefined) return young
-    const old = this.#old.get(key)
-    if (old !== undefined) this.set(key, old)
-    return old
-  }
-
-  set(key: string, value: Value): void {
-    this.#weight += this.#weigh(key, value)
-    if (this.#weight > this.#generationWeightMax) {
-      this.#old = this.#young
-      this.#young = new Map()
-      this.#weight = this.#weigh(key, value)
+/** `weightMax` bounds the sum of what `weigh` says of the entries, here in bytes. */
+export function createMemory<Value>(options: {
+  weightMax: number
+  weigh(key: string, value: Value): number
+}): Memory<Value> {
+  let young = new Map<string, Value>()
+  let old = new Map<string, Value>()
+  let weight = 0
+  const set = (key: string, value: Value) => {
+    const added = options.weigh(key, value)
+    weight += added
+    if (weight > options.weightMax / 2) {
+      old = young
+      young = new Map()
+      weight = added
     }
-    this.#young.set(key, value)
+    young.set(key, value)
   }
-
-  delete(key: string): void {
-    this.#young.delete(key)
-    this.#old.delete(key)
+  const get = (key: string) => {
+    const known = young.get(key)
+    if (known !== undefined) return known
+    const before = old.get(key)
+    if (before !== undefined) set(key, before)
+    return before
   }
+  return { get, set }
 }

@@ -130,8 +130,8 @@ export function usualPolicy(issuer: string, upstream: string): PolicySource {
       },
     },
     routes: {
-      project: routeTo(upstream, '/orgs/{organization}/projects/{project}/*', { permission: 'project.read' }),
-      organization: routeTo(upstream, '/orgs/{organization}', { permission: 'organization.read' }),
+      project: routeTo(upstream, '/orgs/{org}/projects/{project}/*', { permission: 'project.read' }),
+      organization: routeTo(upstream, '/orgs/{org}', { permission: 'organization.read' }),
       instance: routeTo(upstream, '/instance', { permission: 'instance.read' }),
       whoami: routeTo(upstream, '/whoami', { access: 'authenticated' }),
       open: routeTo(upstream, '/open/*', { access: 'anonymous' }),

@@ -1,7 +1,7 @@
 // Reads a JSON Web Key Set (RFC 7517): which of its keys may verify signatures, for which algorithms, and
 // which key a token means.
 import { type CryptoKey, importJWK, type JWK } from 'jose'
-import type { Algorithm } from '../../policy/schema.ts'
+import type { Algorithm } from '../../policy/schema-issuer.ts'
 
 /** A public key that may verify. Two of the same `id` are the same key. */
 export interface VerificationKey {

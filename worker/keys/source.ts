@@ -4,7 +4,7 @@ import { waitUntil } from 'cloudflare:workers'
 import type { IssuerRecord } from '../../policy/compiled.ts'
 import { clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
-import { Memory } from '../memory.ts'
+import { createMemory } from '../memory.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import {
   KEYS_FRESH_MS,
@@ -39,7 +39,7 @@ interface Slot {
   askedAt: number
 }
 
-const slots = new Memory<Slot>({
+const slots = createMemory<Slot>({
   weightMax: MEMORY_BYTES_MAX,
   weigh: (_id, { held }) => 1000 + (held?.keys.length ?? 1) * 2000,
 })

@@ -8,7 +8,7 @@ import type { Principal } from '../../policy/principal.ts'
 import { nowSeconds } from '../clock.ts'
 import { type Environment, policy, settingsOf } from '../environment.ts'
 import { signerOf } from '../keys/signing.ts'
-import { Memory } from '../memory.ts'
+import { createMemory } from '../memory.ts'
 import { ASSERTION_TYPE } from './claims.ts'
 
 export const ASSERTION_LIFE_SECONDS = 300
@@ -37,7 +37,7 @@ export interface Identity {
 }
 
 const MEMORY_BYTES_MAX = 8 * 1024 * 1024
-const identities = new Memory<Identity>({
+const identities = createMemory<Identity>({
   weightMax: MEMORY_BYTES_MAX,
   // What is kept of the last request is about as large again.
   weigh: (key, { headers }) => {
@@ -56,16 +56,15 @@ export async function identityFor(
   principal: Principal,
   tokenExpires: number,
 ): Promise<Identity> {
-  const roles = rolesAt(policy, organizationAt(policy, level), principal, level)
+  const now = nowSeconds()
+  const { roles, until } = rolesAt(policy, organizationAt(policy, level), principal, level, now)
   const { issuer, subject, email } = principal
   const key = JSON.stringify([issuer, subject, email, route.id, level, roles])
   const known = identities.get(key)
-  const now = nowSeconds()
-  if (known && now < known.reuseUntil && known.expires <= tokenExpires) return known
-  const life = Math.min(
-    ASSERTION_LIFE_SECONDS,
-    Math.max(ASSERTION_LIFE_SECONDS_MIN, Math.floor(tokenExpires) - now),
-  )
+  if (known && now < known.reuseUntil && known.expires <= Math.min(tokenExpires, until)) return known
+  const tokenLife = Math.max(ASSERTION_LIFE_SECONDS_MIN, Math.floor(tokenExpires) - now)
+  // No role outlives the mapping that gives it.
+  const life = Math.min(ASSERTION_LIFE_SECONDS, tokenLife, Math.max(1, Math.ceil(until) - now))
   const assertion = await mint(environment, route, level, principal, roles, now, life)
   const identity = {
     headers: { 'x-postern-assertion': assertion, ...plainHeaders(level, principal, roles) },

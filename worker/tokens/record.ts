@@ -1,7 +1,8 @@
 // Which issuer record a token belongs to, and whether the token is meant for us. Both depend on where the
 // request wants to go, so they are asked on every request, also for a token verified before.
-import type { IssuerRecord, Policy } from '../../policy/compiled.ts'
+import type { IssuerRecord } from '../../policy/compiled.ts'
 import type { Level } from '../../policy/level.ts'
+import type { Policy } from '../../policy/loaded.ts'
 import type { Claims } from '../../policy/principal.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
 
@@ -62,7 +63,7 @@ export function checkAudience(
 
 function audiencesOf(policy: Policy, record: IssuerRecord, organization: string | null): readonly string[] {
   if (record.audiences) return record.audiences
-  const own = organization === null ? undefined : policy.organizations.get(organization)?.audience
+  const own = organization === null ? undefined : policy.organization(organization)?.audience
   return own === undefined ? [policy.audience] : [policy.audience, own]
 }
 

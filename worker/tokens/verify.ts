@@ -4,12 +4,12 @@ import { base64url } from 'jose'
 import { type IssuerRecord, TENANT_PLACEHOLDER } from '../../policy/compiled.ts'
 import type { Level } from '../../policy/level.ts'
 import { type Claims, type Principal, principalFromClaims } from '../../policy/principal.ts'
-import type { Algorithm } from '../../policy/schema.ts'
+import type { Algorithm } from '../../policy/schema-issuer.ts'
 import { nowSeconds } from '../clock.ts'
 import { type Environment, policy } from '../environment.ts'
 import { chooseKey, importKey, type VerificationKey } from '../keys/key-set.ts'
 import { currentKeys, type HeldKeys, keysAfterMiss, keysOf } from '../keys/source.ts'
-import { Memory } from '../memory.ts'
+import { createMemory } from '../memory.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
 import { checkKind, checkLifetime, checkTenant, checkType } from './claims.ts'
 import { type CompactToken, checkHeader, parseCompact } from './compact.ts'
@@ -32,7 +32,7 @@ const MEMORY_BYTES_MAX = 16 * 1024 * 1024
 /** What an entry takes besides the token's own text, generously. */
 const ENTRY_BYTES = 8192
 
-const verified = new Memory<VerifiedToken>({
+const verified = createMemory<VerifiedToken>({
   weightMax: MEMORY_BYTES_MAX,
   weigh: (token) => 2 * token.length + ENTRY_BYTES,
 })
