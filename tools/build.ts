@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { build, type Plugin } from 'esbuild'
 import { compilePolicy } from '../policy/compile.ts'
 import { describeProblems, parsePolicy } from '../policy/document.ts'
+import { checkPublishable } from '../policy/policy-tests.ts'
 
 export const ROOT = join(import.meta.dirname, '..')
 export const WORKER_FILE = join(ROOT, 'dist/worker.js')
@@ -18,7 +19,10 @@ export interface BuildOptions {
   entry?: string
 }
 
-/** Throws with every problem of the policy, each with file, line and column, when it is not valid. */
+/**
+ * Throws with every problem of the policy, each with file, line and column, when it is not valid or fails its
+ * own tests.
+ */
 export async function buildWorker({
   policy,
   outFile,
@@ -27,6 +31,10 @@ export async function buildWorker({
   const catalogue = readFileSync(join(ROOT, 'policy/catalogue.yaml'), 'utf8')
   const parsed = parsePolicy(policy.text, { file: policy.file, catalogue })
   if (!parsed.ok) throw new Error(`The policy is not valid.\n${describeProblems(parsed.problems)}`)
+  const failed = checkPublishable(parsed.policy, Date.now() / 1000)
+  if (failed.length > 0) {
+    throw new Error(`The policy fails its own tests.\n${describeProblems(failed.map(parsed.locate))}`)
+  }
   const compiled = JSON.stringify(compilePolicy(parsed.policy))
   await build({
     absWorkingDir: ROOT,
