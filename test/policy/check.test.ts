@@ -196,19 +196,21 @@ const shouldRefuse: Refused[] = [
   ],
   [
     'a capture named twice',
-    route('    access: anonymous', '    path: /{organization}/{organization}'),
+    route('    access: anonymous', '    path: /{org}/{org}'),
     '8:5',
     'routes.api.path',
     /names a capture twice/,
   ],
   [
+    'a capture that is called as in older policies',
+    route('    access: anonymous', '    path: /orgs/{organization}'),
+    '8:5',
+    'routes.api.path',
+    /names its organization \{organization\}; write \{org\}/,
+  ],
+  [
     'an organization fixed and captured',
-    route(
-      '    access: anonymous',
-      '    path: /{organization}',
-      '    organization: acme',
-      'organizations: {acme: {}}',
-    ),
+    route('    access: anonymous', '    path: /{org}', '    organization: acme', 'organizations: {acme: {}}'),
     '9:5',
     'routes.api.organization',
     /in the path already/,
@@ -266,7 +268,7 @@ const shouldRefuse: Refused[] = [
   ],
   [
     'routes that collide under other capture names',
-    two("methods: [GET], path: '/{organization}/{a}'", "methods: [GET], path: '/{b}/{organization}'"),
+    two("methods: [GET], path: '/{org}/{a}'", "methods: [GET], path: '/{b}/{org}'"),
     '4:79',
     'routes.two.path',
     /already matched by the route "one"/,

@@ -2,7 +2,16 @@
 // roles of the default catalogue hold is catalogue.test.ts's.
 import { describe, expect, test } from 'vitest'
 import type { Groups } from '../../policy/principal.ts'
-import { allowedAt, ask, INHERITED_NAMES, policyOf, principalOf, rolesOf } from './policies.ts'
+import {
+  ABSENT,
+  allowedAt,
+  ask,
+  INHERITED_NAMES,
+  OVERAGE,
+  policyOf,
+  principalOf,
+  rolesOf,
+} from './policies.ts'
 
 const mapping = (roleName: string, group: string, issuers?: string[]) => ({
   roleName,
@@ -154,8 +163,8 @@ describe('the decision refuses', () => {
       'acme/payments',
       'permission_missing',
     ],
-    ['no word about groups', { outcome: 'absent' }, 'okta', 'project.read', 'acme/payments', 'groups_absent'],
-    ['too many groups', { outcome: 'overage' }, 'okta', 'project.read', 'acme/payments', 'groups_overage'],
+    ['no word about groups', ABSENT, 'okta', 'project.read', 'acme/payments', 'groups_absent'],
+    ['too many groups', OVERAGE, 'okta', 'project.read', 'acme/payments', 'groups_overage'],
     [
       'an issuer without groups',
       { outcome: 'none' },
@@ -189,14 +198,7 @@ describe('the decision refuses', () => {
       'Acme',
       'organization_unknown',
     ],
-    [
-      'an unknown level before absent groups',
-      { outcome: 'absent' },
-      'okta',
-      'project.read',
-      'acme/web',
-      'project_unknown',
-    ],
+    ['an unknown level before absent groups', ABSENT, 'okta', 'project.read', 'acme/web', 'project_unknown'],
   ]
   test.each(shouldRefuse)('%s', (_name, groups, issuer, permission, at, reason) => {
     const principal = principalOf(groups, issuer)
@@ -215,6 +217,21 @@ describe('the decision refuses', () => {
     expect(detailOf('project.read', 'acme/web')).toMatch(/no project "web" in organization acme/)
     expect(detailOf('project.read', 'initech/web')).toMatch(/no organization "initech"/)
   })
+})
+
+test('[4-32] mappings stay when another product stands behind the issuer record they believe', () => {
+  const organizations = {
+    acme: {
+      idpGroupMappings: [mapping('ORG_OWNER', 'acme-admins', ['sso']), mapping('ORG_MEMBER', 'staff')],
+    },
+  }
+  const before = policyOf({ issuers: { sso: { issuer: 'https://old.example' } }, organizations })
+  const issuers = { sso: { preset: 'cognito', issuer: 'https://new.example' } }
+  const after = policyOf({ issuers, organizations })
+  for (const groups of [['acme-admins'], ['staff'], ['acme-admins', 'staff'], []]) {
+    const who = principalOf(groups, 'sso')
+    expect(rolesOf(after, who, 'acme')).toEqual(rolesOf(before, who, 'acme'))
+  }
 })
 
 describe('the voucher is a ceiling', () => {
@@ -280,10 +297,34 @@ describe('the proof', () => {
     })
   })
 
-  test('comes from the most general level', () => {
-    expect(proofOf(['payments-readers', 'acme-admins'], 'project.read', 'acme/payments')).toMatchObject({
+  test('comes from the first group that gives the permission', () => {
+    const [reader, admin] = ['payments-readers', 'acme-admins']
+    expect(proofOf(['x', admin, reader], 'project.read', 'acme/payments')).toMatchObject({
       mapping: 'organizations.acme.idpGroupMappings[0]',
+      group: admin,
     })
+    expect(proofOf(['x', reader, admin], 'project.read', 'acme/payments')).toMatchObject({
+      mapping: 'organizations.acme.projects.payments.idpGroupMappings[0]',
+      group: reader,
+    })
+  })
+
+  test('comes from the most general level at which that group gives it', () => {
+    const everywhere = policyOf({
+      idpGroupMappings: [mapping('GLOBAL_READ_ONLY', 'readers')],
+      organizations: {
+        acme: {
+          idpGroupMappings: [mapping('ORG_READ_ONLY', 'readers')],
+          projects: { web: { idpGroupMappings: [mapping('GROUP_READ_ONLY', 'readers')] } },
+        },
+      },
+    })
+    const proofFor = (who: ReturnType<typeof principalOf>) => {
+      const decision = ask(everywhere, who, 'project.read', 'acme/web')
+      return decision.allowed ? decision.proof.mapping : decision.reason
+    }
+    expect(proofFor(principalOf(['readers']))).toBe('idpGroupMappings[0]')
+    expect(proofFor(principalOf(['readers'], 'acme/own'))).toBe('organizations.acme.idpGroupMappings[0]')
   })
 })
 

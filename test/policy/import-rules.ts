@@ -16,8 +16,11 @@ const FOLDERS: Record<string, string[]> = {
 }
 const FREE_FOLDERS = ['bench', 'demo', 'test', '']
 
-/** Packages of policy/, and the only file that may have each; null: any. */
-const POLICY_PACKAGES: Record<string, string | null> = { zod: null, yaml: 'policy/document.ts' }
+/** Packages of policy/, and the only files that may have each; null: any. */
+const POLICY_PACKAGES: Record<string, string[] | null> = {
+  zod: null,
+  yaml: ['policy/document.ts', 'policy/format.ts'],
+}
 
 /** The levels inside worker/, highest first. A file imports from its own level and those below. */
 const WORKER_LEVELS: string[][] = [
@@ -74,7 +77,7 @@ function judgePackage(file: string, specifier: string): string | null {
   if (folderOf(file) !== 'policy') return null
   const only = Object.hasOwn(POLICY_PACKAGES, specifier) ? POLICY_PACKAGES[specifier] : undefined
   if (only === undefined) return 'policy/ has no such package'
-  return only === null || only === file ? null : `only ${only} may`
+  return only === null || only.includes(file) ? null : `only ${only.join(' and ')} may`
 }
 
 function judgeFile(file: string, target: string, typeOnly: boolean): string | null {

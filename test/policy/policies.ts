@@ -3,12 +3,17 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compilePolicy } from '../../policy/compile.ts'
-import { type IssuerRecord, loadPolicy, type Policy } from '../../policy/compiled.ts'
-import { type Decision, decide, rolesAt } from '../../policy/decide.ts'
+import type { IssuerRecord } from '../../policy/compiled.ts'
+import { type Decision, decide, type HeldRoles, rolesAt } from '../../policy/decide.ts'
 import { describeProblems, type ParsedPolicy, parsePolicy } from '../../policy/document.ts'
 import { type Level, levelOf, organizationAt } from '../../policy/level.ts'
-import type { Groups, Principal } from '../../policy/principal.ts'
+import { loadPolicy, type Policy } from '../../policy/loaded.ts'
+import type { Claims, Groups, Principal } from '../../policy/principal.ts'
 import type { PolicyDocument } from '../../policy/schema.ts'
+
+/** When the tests of policy/ ask, unless they say. */
+export const NOW_TEXT = '2026-06-01T12:00:00Z'
+export const NOW = Date.parse(NOW_TEXT) / 1000
 
 export const ROOT = join(import.meta.dirname, '../..')
 
@@ -44,8 +49,16 @@ export function recordOf(issuer: object): IssuerRecord {
   return record as IssuerRecord
 }
 
+/** Outcomes of a token without groups, where nothing stands in for them. */
+export const ABSENT: Groups = { outcome: 'absent', kept: null }
+export const OVERAGE: Groups = { outcome: 'overage', kept: null }
+
 /** Somebody whom `issuer` authenticated; of "acme/okta" organization acme is the owner. */
-export function principalOf(groups: readonly string[] | Groups, issuer = 'okta'): Principal {
+export function principalOf(
+  groups: readonly string[] | Groups,
+  issuer = 'okta',
+  claims: Claims = {},
+): Principal {
   const [owner, id] = issuer.split('/')
   return {
     kind: 'user',
@@ -57,6 +70,7 @@ export function principalOf(groups: readonly string[] | Groups, issuer = 'okta')
     email: null,
     firstName: null,
     lastName: null,
+    claims,
   }
 }
 
@@ -65,14 +79,24 @@ export function levelAt(path: string): Level {
   return levelOf(organization || null, project ?? null)
 }
 
-export function ask(policy: Policy, principal: Principal, permission: string, at: string): Decision {
+export function ask(
+  policy: Policy,
+  principal: Principal,
+  permission: string,
+  at: string,
+  now = NOW,
+): Decision {
   const level = levelAt(at)
-  return decide(policy, organizationAt(policy, level), principal, { permission, level })
+  return decide(policy, organizationAt(policy, level), principal, { permission, level, now })
 }
 
-export function rolesOf(policy: Policy, principal: Principal, at: string): string[] {
+export function heldAt(policy: Policy, principal: Principal, at: string, now = NOW): HeldRoles {
   const level = levelAt(at)
-  return rolesAt(policy, organizationAt(policy, level), principal, level)
+  return rolesAt(policy, organizationAt(policy, level), principal, level, now)
+}
+
+export function rolesOf(policy: Policy, principal: Principal, at: string, now = NOW): string[] {
+  return heldAt(policy, principal, at, now).roles
 }
 
 /** Every permission that some role of the policy gives. */
@@ -81,8 +105,8 @@ export function permissionsOf({ roles }: Policy): string[] {
 }
 
 /** Every permission the principal has at a level. */
-export function allowedAt(policy: Policy, principal: Principal, at: string): string[] {
-  return permissionsOf(policy).filter((permission) => ask(policy, principal, permission, at).allowed)
+export function allowedAt(policy: Policy, principal: Principal, at: string, now = NOW): string[] {
+  return permissionsOf(policy).filter((permission) => ask(policy, principal, permission, at, now).allowed)
 }
 
 /** Names that every JavaScript object answers to, though nobody put them there. */
