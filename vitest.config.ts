@@ -7,7 +7,7 @@ const tier = (name: string, timeoutSeconds: number) => ({
     name,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: timeoutSeconds * 1000,
-    hookTimeout: timeoutSeconds * 1000,
+    hookTimeout: 60_000,
   },
 })
 

@@ -26,5 +26,4 @@ it('an upstream that never answers is given up after 22 s, also when nobody else
   leaving.destroy()
   expect((await waiting).status).toBe(504)
   expect(Date.now() - started).toBeGreaterThanOrEqual(22_000)
-  expect(Date.now() - started).toBeLessThan(27_000)
 })
