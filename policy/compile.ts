@@ -1,6 +1,7 @@
 // Turns a checked policy document into the compiled policy: implications resolved, mappings indexed by
 // group, routes as trees. Equal documents compile to equal bytes, whatever order their members stand in.
-import { capturesOf, issuerNames } from './check.ts'
+import { issuerNames } from './check.ts'
+import { compileHosts } from './compile-routes.ts'
 import {
   bucketName,
   bucketOf,
@@ -10,9 +11,6 @@ import {
   type CompiledDocuments,
   type CompiledOrganization,
   type CompiledRole,
-  type CompiledRoute,
-  type CompiledRouteEnd,
-  type CompiledRouteNode,
   type Entries,
   type Grant,
   type GroupGrants,
@@ -24,8 +22,9 @@ import {
 import { type Pattern, parsePattern } from './pattern.ts'
 import { claimsOf, groupsOf } from './presets.ts'
 import { describePath, type Path } from './problems.ts'
-import type { GroupMapping, Organization, PatternMapping, PolicyDocument, Role, Route } from './schema.ts'
+import type { GroupMapping, Organization, PatternMapping, PolicyDocument, Role } from './schema.ts'
 import type { Issuer } from './schema-issuer.ts'
+import { byName, mapSorted } from './sorted.ts'
 import { secondsOf } from './timestamp.ts'
 
 /** A document of the compiled policy is not larger, so that each fits near every request. */
@@ -62,15 +61,6 @@ export function compilePolicy(policy: PolicyDocument): CompiledDocuments {
       return buckets.map((bucket, index): [string, CompiledBucket] => [bucketName(slug, index), bucket])
     }),
   }
-}
-
-function mapSorted<From, To>(
-  members: Record<string, From>,
-  transform: (name: string, value: From) => To,
-): [string, To][] {
-  return Object.keys(members)
-    .sort()
-    .map((name) => [name, transform(name, members[name] as From)])
 }
 
 function compileRole(name: string, roles: Record<string, Role>): CompiledRole {
@@ -266,76 +256,4 @@ function patternGrants(
       return { pattern: parsed.pattern, ignoreCase, grant, project }
     })
   })
-}
-
-/** A route tree while it is built. */
-interface Node {
-  literals: Map<string, Node>
-  capture: Node | null
-  end: Map<string, CompiledRouteEnd>
-  rest: Map<string, CompiledRouteEnd>
-}
-const emptyNode = (): Node => ({ literals: new Map(), capture: null, end: new Map(), rest: new Map() })
-
-function compileHosts(routes: Record<string, Route>): [string, CompiledRouteNode][] {
-  const hosts = new Map<string, Node>()
-  for (const id of Object.keys(routes).sort()) {
-    const route = routes[id] as Route
-    const compiled = compileRoute(id, route)
-    for (const host of route.hosts) {
-      const root = hosts.get(host) ?? emptyNode()
-      hosts.set(host, root)
-      addRoute(root, route, compiled)
-    }
-  }
-  return [...hosts].sort(byName).map(([host, node]) => [host, freezeNode(node)])
-}
-
-function compileRoute(id: string, route: Route): CompiledRoute {
-  return {
-    id,
-    upstream: route.upstream,
-    audience: route.audience ?? route.upstream,
-    requires: route.permission
-      ? { kind: 'permission', permission: route.permission }
-      : { kind: route.access as 'authenticated' | 'anonymous' },
-    organization: route.organization ?? null,
-    project: route.project ?? null,
-    forwardAuthorization: route.forwardAuthorization,
-    timeoutSeconds: route.timeoutSeconds,
-  }
-}
-
-function addRoute(root: Node, { path, methods }: Route, route: CompiledRoute): void {
-  const end = { route, captures: capturesOf(path) }
-  let node = root
-  let ends = 'end' as 'end' | 'rest'
-  for (const segment of path.split('/').slice(1)) {
-    if (segment === '*') ends = 'rest'
-    else if (segment.startsWith('{')) {
-      node.capture ??= emptyNode()
-      node = node.capture
-    } else {
-      const next = node.literals.get(segment) ?? emptyNode()
-      node.literals.set(segment, next)
-      node = next
-    }
-  }
-  for (const method of methods) node[ends].set(method, end)
-}
-
-function freezeNode(node: Node): CompiledRouteNode {
-  return {
-    ...(node.literals.size > 0
-      ? { literals: [...node.literals].sort(byName).map(([text, next]) => [text, freezeNode(next)]) }
-      : {}),
-    ...(node.capture ? { capture: freezeNode(node.capture) } : {}),
-    ...(node.end.size > 0 ? { end: [...node.end].sort(byName) } : {}),
-    ...(node.rest.size > 0 ? { rest: [...node.rest].sort(byName) } : {}),
-  }
-}
-
-/** Order of UTF-16 code units, so that no locale changes the bytes. */
-function byName([a]: [string, unknown], [b]: [string, unknown]): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,5 +1,4 @@
 // Levels: where a role is given and where a permission is asked for.
-import type { LoadedOrganization, Policy } from './loaded.ts'
 
 /** Slugs, issuer ids and route ids: lower case, so that a name in a path and in the policy compare as bytes. */
 export const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/
@@ -14,11 +13,6 @@ export function levelOf(organization: string | null, project: string | null): Le
   return project === null
     ? { kind: 'organization', organization }
     : { kind: 'project', organization, project }
-}
-
-/** The organization a level lies in; null for the global level and for one that does not exist. */
-export function organizationAt(policy: Policy, level: Level): LoadedOrganization | null {
-  return level.kind === 'global' ? null : policy.organization(level.organization)
 }
 
 export function describeLevel(level: Level): string {

@@ -14,6 +14,7 @@ import {
   type IssuerRecord,
   type PatternGrant,
 } from './compiled.ts'
+import type { Level } from './level.ts'
 import { indexPatterns, type PatternIndex } from './pattern.ts'
 import type { RoleLevel } from './schema.ts'
 
@@ -102,6 +103,11 @@ export function loadPolicy({ policy, organizations, buckets }: CompiledDocuments
       return organization
     },
   }
+}
+
+/** The organization a level lies in; null for the global level and for one that does not exist. */
+export function organizationAt(policy: Policy, level: Level): LoadedOrganization | null {
+  return level.kind === 'global' ? null : policy.organization(level.organization)
 }
 
 /** An organization with the mappings of these buckets. */

@@ -2,7 +2,8 @@
 // (rpc.ts) both ask here, so that there is one answer.
 import type { CompiledRoute } from '../policy/compiled.ts'
 import { decide } from '../policy/decide.ts'
-import { type Level, organizationAt } from '../policy/level.ts'
+import type { Level } from '../policy/level.ts'
+import { organizationAt } from '../policy/loaded.ts'
 import type { Principal } from '../policy/principal.ts'
 import { matchRoute } from '../policy/routes.ts'
 import { nowSeconds } from './clock.ts'
