@@ -93,30 +93,44 @@ export interface Effort {
   left: number
 }
 
+/** A group to be searched for in several indexes; what a search works out of it is kept for the next. */
+export interface Probe {
+  group: string
+  form: string
+  hashes: Int32Array | null
+  deletions: number[] | null
+}
+
+export function probeOf(group: string): Probe {
+  return { group, form: fold(group), hashes: null, deletions: null }
+}
+
 /** Names that `wanted` says yes to: those equal when folded, else, unless `effort` is null, those nearest. */
 export function findAlike(
   index: Spellings,
-  group: string,
+  probe: Probe,
   { effort, wanted }: { effort: Effort | null; wanted: (name: string) => boolean },
 ): Alike[] {
-  const form = fold(group)
+  const { group, form } = probe
   const found: Alike[] = []
   const add = (name: string, distance: Alike['distance']) => {
     if (name !== group && wanted(name)) found.push({ name, distance })
   }
   if (index.plain.has(form)) add(form, 0)
   for (const id of index.changed.get(form) ?? []) add(index.names[id] as string, 0)
-  if (effort && found.length === 0 && isEditable(form)) return findEdited(index, form, effort, wanted)
+  if (effort && found.length === 0 && isEditable(form)) return findEdited(index, probe, effort, wanted)
   return found.slice(0, FOUND_MAX)
 }
 
 /** Those one edit away, or if there are none those two edits away. */
 function findEdited(
   index: Spellings,
-  form: string,
+  probe: Probe,
   effort: Effort,
   wanted: (name: string) => boolean,
 ): Alike[] {
+  const { form } = probe
+  if (![-2, -1, 0, 1, 2].some((more) => index.lengths.has(form.length + more))) return []
   const found: Alike[][] = [[], [], []]
   const compared = new Set<number>()
   const compare = (id: number) => {
@@ -131,9 +145,11 @@ function findEdited(
     const name = index.names[id]!
     if (found[distance]!.length < EDITED_MAX && wanted(name)) found[distance]!.push({ name, distance })
   }
-  const hashes = prefixHashes(form)
+  probe.hashes ??= prefixHashes(form)
+  const { hashes } = probe
   if (form.length <= DELETIONS_LENGTH_MAX + 1) {
-    eachDeletion(form, hashes, (key) => eachId(index.deletions, key, COMPARED_MAX, compare))
+    probe.deletions ??= deletionsOf(form, hashes)
+    for (const key of probe.deletions) eachId(index.deletions, key, COMPARED_MAX, compare)
   }
   if (found[1]!.length === 0) {
     eachPart(form, hashes, index.lengths, (key) => eachId(index.parts, key, PART_SHARED_MAX, compare))
@@ -214,6 +230,12 @@ function eachId(
   const end = starts[(key & mask) + 1]!
   if (end - start > 2 * max) return
   for (let index = start; index < end; index += 2) if (pairs[index] === key) visit(pairs[index + 1]!)
+}
+
+function deletionsOf(name: string, hashes: Int32Array): number[] {
+  const keys: number[] = []
+  eachDeletion(name, hashes, (key) => keys.push(key))
+  return keys
 }
 
 /** Keys of the name and of the name without each one of its characters: names one edit apart share one. */

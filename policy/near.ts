@@ -15,6 +15,7 @@ import {
   findAlike,
   fold,
   indexSpellings,
+  probeOf,
   type Spellings,
 } from './near-spelling.ts'
 import { findPatterns } from './pattern.ts'
@@ -67,13 +68,14 @@ export function nearMisses(asked: Asked, search: NearSearch): NearMiss[] {
     }
     // What some mapping asks for as it is, here or in another project, is hardly another name mistyped.
     const known = search.known.has(group) || names.some((source) => source.asksFor(group))
+    const probe = probeOf(group)
     for (const source of names) {
       const given = (name: string) => source.grants(name, group).filter(matters).slice(0, NEAR_MISSES_MAX)
       for (const other of namesOf(record, group)) {
         for (const one of given(other)) add(one, other, 0, true)
       }
       const wanted = (name: string) => given(name).length > 0
-      for (const { name, distance } of findAlike(source.spellings, group, {
+      for (const { name, distance } of findAlike(source.spellings, probe, {
         effort: known ? null : effort,
         wanted,
       })) {

@@ -6,7 +6,14 @@ import { explain } from '../../policy/explain.ts'
 import { timeText } from '../../policy/explain-failed.ts'
 import type { Level } from '../../policy/level.ts'
 import { organizationAt } from '../../policy/loaded.ts'
-import { EFFORT_MAX, editDistance, findAlike, fold, indexSpellings } from '../../policy/near-spelling.ts'
+import {
+  EFFORT_MAX,
+  editDistance,
+  findAlike,
+  fold,
+  indexSpellings,
+  probeOf,
+} from '../../policy/near-spelling.ts'
 import { matchPattern, type Pattern, parsePattern } from '../../policy/pattern.ts'
 import type { GroupMapping, PatternMapping, PolicyDocument } from '../../policy/schema.ts'
 import { level, loaded, NOW, PERMISSIONS, policyDocument, principal, sound } from './explain-arbitraries.ts'
@@ -253,7 +260,7 @@ describe('names spelt alike', () => {
 
   test('are found as by comparing with each', () => {
     const property = fc.property(fc.array(name, { maxLength: 30 }), name, (names, group) => {
-      const found = findAlike(indexSpellings(names), group, {
+      const found = findAlike(indexSpellings(names), probeOf(group), {
         effort: { left: EFFORT_MAX },
         wanted: () => true,
       })
