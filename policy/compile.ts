@@ -1,5 +1,6 @@
 // Turns a checked policy document into the compiled policy: implications resolved, mappings indexed by
 // group, routes as trees. Equal documents compile to equal bytes, whatever order their members stand in.
+
 import { issuerNames } from './check.ts'
 import { compileHosts } from './compile-routes.ts'
 import {
@@ -19,6 +20,7 @@ import {
   type KeyOrigin,
   type PatternGrant,
 } from './compiled.ts'
+import { foldCase } from './fold-case.ts'
 import { type Pattern, parsePattern } from './pattern.ts'
 import { claimsOf, groupsOf } from './presets.ts'
 import { describePath, type Path } from './problems.ts'
@@ -234,7 +236,7 @@ function indexGrants(mappings: readonly GroupMapping[], path: Path, lowerCase: b
   mappings.forEach((mapping, position) => {
     if ((mapping.ignoreCase ?? false) !== lowerCase) return
     const grant = compileGrant(mapping, [...path, position])
-    for (const name of new Set(mapping.idpGroups.map((group) => (lowerCase ? group.toLowerCase() : group)))) {
+    for (const name of new Set(mapping.idpGroups.map((group) => (lowerCase ? foldCase(group) : group)))) {
       const known = index.get(name)
       if (known) known.push(grant)
       else index.set(name, [grant])

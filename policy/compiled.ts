@@ -1,6 +1,7 @@
 // The compiled policy: the JSON documents that compile.ts writes and loaded.ts reads. Lists of pairs stand
 // where a Map is meant, since names that come from tokens and paths must never be members of objects.
 
+import { foldCase } from './fold-case.ts'
 import type { Pattern } from './pattern.ts'
 import type { NamedClaims } from './presets.ts'
 import type { RoleLevel } from './schema.ts'
@@ -173,7 +174,7 @@ export function bucketOf(group: string, buckets: number): number {
 
 /** FNV-1a over the name in lower case, so that both of its spellings meet. */
 export function hashOf(group: string): number {
-  const name = group.toLowerCase()
+  const name = foldCase(group)
   let hash = 0x811c9dc5
   for (let index = 0; index < name.length; index++) {
     hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193)

@@ -1,7 +1,9 @@
 // Mappings that one of the principal's groups meets and that do not count all the same, and why. Which count is
 // grants.ts's to say; this looks where its walk has no reason to.
+
 import type { CompiledCondition, Grant, PatternGrant } from './compiled.ts'
 import { type Asked, organizationExists } from './explain-list.ts'
+import { foldCase } from './fold-case.ts'
 import { type Failed, failedRule, isHere } from './grants.ts'
 import type { LoadedOrganization } from './loaded.ts'
 import { type Captured, findPatterns, type PatternMatch } from './pattern.ts'
@@ -56,7 +58,7 @@ function byImportance(a: FailedMapping, b: FailedMapping): number {
 function findInInstance(asked: Asked, group: string, found: FailedMapping[]): void {
   const { policy, principal, level } = asked
   const ceiling = principal.voucher.organization === null ? null : outsideVoucher(principal)
-  const alike = policy.lowerCase.size > 0 ? policy.lowerCase.get(group.toLowerCase()) : undefined
+  const alike = policy.lowerCase.size > 0 ? policy.lowerCase.get(foldCase(group)) : undefined
   for (const grants of [policy.exact.get(group), alike]) {
     for (const grant of grants ?? []) note(asked, grant, group, null, ceiling, found)
   }
@@ -76,7 +78,7 @@ function findInOrganization(
   found: FailedMapping[],
 ): void {
   const project = asked.level.kind === 'project' ? asked.level.project : null
-  const alike = organization.lowerCase.size > 0 ? organization.lowerCase.get(group.toLowerCase()) : undefined
+  const alike = organization.lowerCase.size > 0 ? organization.lowerCase.get(foldCase(group)) : undefined
   for (const grants of [organization.exact.get(group), alike]) {
     for (const grant of grants?.here ?? []) note(asked, grant, group, null, null, found)
     if (project === null) continue

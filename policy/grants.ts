@@ -1,6 +1,8 @@
 // Which mappings count for a principal at a level. The one walk that deciding and listing roles share; what
 // they make of each grant is theirs.
+
 import type { CompiledCondition, Grant, PatternGrant } from './compiled.ts'
+import { foldCase } from './fold-case.ts'
 import type { Level } from './level.ts'
 import type { GrantIndex, LoadedGroupGrants, LoadedOrganization, Policy } from './loaded.ts'
 import { type Captured, findPatterns, type PatternMatch } from './pattern.ts'
@@ -81,7 +83,7 @@ function visitIndexed(exact: GrantIndex, lowerCase: GrantIndex, walk: Walk, grou
   const grants = exact.get(group)
   if (grants !== undefined && visitAll(grants, walk, group)) return true
   if (lowerCase.size === 0) return false
-  const alike = lowerCase.get(group.toLowerCase())
+  const alike = lowerCase.get(foldCase(group))
   return alike !== undefined && visitAll(alike, walk, group)
 }
 
@@ -95,7 +97,7 @@ function visitOrganization(organization: LoadedOrganization, walk: Walk, group: 
   const grants = organization.exact.get(group)
   if (grants !== undefined && visitGroup(organization, grants, walk, group)) return true
   if (organization.lowerCase.size > 0) {
-    const alike = organization.lowerCase.get(group.toLowerCase())
+    const alike = organization.lowerCase.get(foldCase(group))
     if (alike !== undefined && visitGroup(organization, alike, walk, group)) return true
   }
   if (organization.patterns.entries.length === 0) return false

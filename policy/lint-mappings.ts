@@ -1,5 +1,6 @@
 // Mappings that can never match, say what another says, or believe more than was meant. Patterns among each
 // other are lint-patterns.ts's, who may give what is lint-grants.ts's.
+import { foldCase } from './fold-case.ts'
 import {
   capturesOrganization,
   type MappingList,
@@ -135,7 +136,7 @@ function whyUnsaid(site: MappingSite, name: string, believed: readonly Trusted[]
 }
 
 function whyUnsaidName({ mapping }: MappingSite, written: string, groups: GroupsClaim): string | null {
-  const folded = (text: string) => (mapping.ignoreCase ? text.toLowerCase() : text)
+  const folded = (text: string) => (mapping.ignoreCase ? foldCase(text) : text)
   const { stripPrefix = '', addPrefix = '', names = {} } = groups
   const name = folded(written)
   const byId = new Map(Object.entries(names))
@@ -158,7 +159,7 @@ function whyUnsaidStart(start: string, stripPrefix: string, addPrefix: string): 
 }
 
 function whyUnsaidPattern({ mapping }: MappingSite, text: string, groups: GroupsClaim): string | null {
-  const folded = (value: string) => (mapping.ignoreCase ? value.toLowerCase() : value)
+  const folded = (value: string) => (mapping.ignoreCase ? foldCase(value) : value)
   const parsed = parsePattern(folded(text))
   if (!parsed.ok) return null
   const { stripPrefix = '', addPrefix = '', names = {} } = groups
@@ -195,7 +196,7 @@ function lintDuplicates(list: MappingList): Warning[] {
     const repeated: string[] = []
     let other: Path | undefined
     for (const name of names) {
-      const key = `${site.kind} ${rules} ${mapping.ignoreCase ? name.toLowerCase() : name}`
+      const key = `${site.kind} ${rules} ${mapping.ignoreCase ? foldCase(name) : name}`
       const known = first.get(key)
       if (known) {
         repeated.push(name)

@@ -1,5 +1,6 @@
 // Patterns that one group can match both of. A found overlap is shown by such a group, which was matched with
 // both patterns before it is shown.
+import { foldCase } from './fold-case.ts'
 import type { MappingList } from './mapping-sites.ts'
 import { matchPattern, type Pattern, parsePattern } from './pattern.ts'
 import { describePath, type Path } from './problems.ts'
@@ -22,7 +23,7 @@ export function lintPatterns(lists: readonly MappingList[]): Warning[] {
 function lintList({ path, patternMappings }: MappingList): Warning[] {
   const written = patternMappings.flatMap(({ groupPatterns, ignoreCase = false }, index) => {
     return groupPatterns.flatMap((text, position): Written[] => {
-      const parsed = parsePattern(ignoreCase ? text.toLowerCase() : text)
+      const parsed = parsePattern(ignoreCase ? foldCase(text) : text)
       const at = [...path, 'patternMappings', index, 'groupPatterns', position]
       return parsed.ok ? [{ pattern: parsed.pattern, ignoreCase, path: at }] : []
     })
@@ -46,7 +47,7 @@ function lintList({ path, patternMappings }: MappingList): Warning[] {
 }
 
 function beginAlike(first: string, second: string): boolean {
-  const [a, b] = [first.toLowerCase(), second.toLowerCase()]
+  const [a, b] = [foldCase(first), foldCase(second)]
   return a.startsWith(b) || b.startsWith(a)
 }
 
@@ -131,7 +132,7 @@ function meet(a: Step, b: Step, filler: string): string | null {
 }
 
 function takes({ kind, text, ignoreCase }: Step, given: string): boolean {
-  const character = ignoreCase ? given.toLowerCase() : given
+  const character = ignoreCase ? foldCase(given) : given
   if (kind === 'literal') return character === text
   return kind === 'any' || /^[a-z0-9-]$/.test(character)
 }
@@ -143,7 +144,7 @@ function fillerFor(texts: string): string {
 
 function verified(first: Written, second: Written, group: string): string | null {
   const matches = ({ pattern, ignoreCase }: Written) => {
-    return matchPattern(pattern, ignoreCase ? group.toLowerCase() : group) !== null
+    return matchPattern(pattern, ignoreCase ? foldCase(group) : group) !== null
   }
   return matches(first) && matches(second) ? group : null
 }

@@ -1,8 +1,10 @@
 // Near misses: mappings of a level that ask for almost what the principal's groups are called. Which names are
 // spelt alike is near-spelling.ts's; this knows where names come from and says what differs.
+
 import type { Grant, IssuerRecord } from './compiled.ts'
 import { failureOf } from './explain-failed.ts'
 import { type Asked, listingAt, recordOf, type Segment } from './explain-list.ts'
+import { foldCase } from './fold-case.ts'
 import { isHere } from './grants.ts'
 import type { Level } from './level.ts'
 import type { LoadedGroupGrants, LoadedOrganization, Policy } from './loaded.ts'
@@ -190,7 +192,7 @@ function grantsAt(given: LoadedGroupGrants | undefined, level: Level): readonly 
 }
 
 function isNameIn({ exact, lowerCase }: Policy | LoadedOrganization, group: string): boolean {
-  return exact.has(group) || lowerCase.has(group.toLowerCase())
+  return exact.has(group) || lowerCase.has(foldCase(group))
 }
 
 /** Of a name's mappings those that the group does not meet as it is. */
@@ -202,8 +204,7 @@ function foundIn(
 ): Found[] {
   const found: Found[] = []
   if (name !== group) for (const grant of exact ?? []) found.push({ grant, ignoreCase: false })
-  if (name !== group.toLowerCase())
-    for (const grant of lowerCase ?? []) found.push({ grant, ignoreCase: true })
+  if (name !== foldCase(group)) for (const grant of lowerCase ?? []) found.push({ grant, ignoreCase: true })
   return found
 }
 
@@ -269,7 +270,7 @@ function patternsNear(asked: Asked, group: string): (Found & { wanted: string })
 
 function variantsOf(group: string): Set<string> {
   const variants = new Set([
-    group.toLowerCase(),
+    foldCase(group),
     group.replace(/\s+/g, ''),
     group.trim(),
     group.normalize('NFC'),

@@ -1,5 +1,6 @@
 // Group patterns: literal text, `*` for any run of characters, and the captures `{org}` and `{project}`. A
 // group matches in one way at most, found from left to right in time linear in its length.
+import { foldCase } from './fold-case.ts'
 import { SLUG } from './level.ts'
 
 export type CaptureName = 'org' | 'project'
@@ -28,7 +29,7 @@ export function parsePattern(text: string, { ignoreCase = false } = {}): ParsedP
   const refuse = (message: string): ParsedPattern => ({ ok: false, message })
   if (text.length > PATTERN_LENGTH_MAX) return refuse(`is longer than ${PATTERN_LENGTH_MAX} characters`)
   const tokens = text.split(/(\*|\{[^{}]*\})/).map((token, index) => {
-    return ignoreCase && index % 2 === 0 ? token.toLowerCase() : token
+    return ignoreCase && index % 2 === 0 ? foldCase(token) : token
   })
   const captures: Pattern['captures'] = []
   const rest: string[] = []
@@ -154,7 +155,7 @@ export function findPatterns<Entry extends Patterned>(
 ): PatternMatch<Entry>[] {
   const found: PatternMatch<Entry>[] = []
   if (entries.length === 0) return found
-  const lowerCase = group.toLowerCase()
+  const lowerCase = foldCase(group)
   for (const length of prefixLengths) {
     // Some names grow when they are put into lower case.
     if (length > Math.max(group.length, lowerCase.length)) break

@@ -1,7 +1,7 @@
 // Whether a request may pass: path, route, caller, decision, guard after guard. HTTP (gateway.ts) and RPC
 // (rpc.ts) both ask here, so that there is one answer.
 import type { CompiledRoute } from '../policy/compiled.ts'
-import { decide } from '../policy/decide.ts'
+import { checkStanding, decide } from '../policy/decide.ts'
 import type { Level } from '../policy/level.ts'
 import { organizationAt } from '../policy/loaded.ts'
 import type { Principal } from '../policy/principal.ts'
@@ -10,7 +10,7 @@ import { nowSeconds } from './clock.ts'
 import { type Environment, policy } from './environment.ts'
 import { readPath } from './path.ts'
 import { type Refusal, refuse, shown } from './refusal.ts'
-import { type Identity, identityFor } from './tokens/assertion.ts'
+import { type Identity, identityFor, recallIdentity } from './tokens/assertion.ts'
 import { isGoodAt, recallToken, type VerifiedToken, verifyToken } from './tokens/verify.ts'
 
 /** A request that may pass. */
@@ -62,10 +62,12 @@ export function recallAdmission(
   const authorization = request.headers.get('authorization')
   if (!authorization?.startsWith(BEARER)) return null
   const token = recallToken(environment, authorization.slice(BEARER.length))
-  const known = token?.admissions.get(admissionKey(route, level)) as CallersAdmission | undefined
-  return known && nowSeconds() < known.caller.identity.reuseUntil ? known : null
+  const ref = token?.admissions.get(admissionKey(route, level))
+  const identity = ref ? recallIdentity(ref) : null
+  return token && identity
+    ? { ok: true, route, level, caller: { principal: token.principal, identity } }
+    : null
 }
-type CallersAdmission = Admission & { caller: NonNullable<Admission['caller']> }
 
 /** Who is calling, and whether they may. */
 export async function admitAt(
@@ -118,21 +120,25 @@ async function admitCaller(
   level: Level,
   token: VerifiedToken,
 ): Promise<Admission | Refusal> {
-  const { principal, claims, admissions } = token
-  if (route.requires.kind === 'permission') {
-    const organization = organizationAt(policy, level)
-    const decision = decide(policy, organization, principal, {
-      permission: route.requires.permission,
-      level,
-      now: nowSeconds(),
-    })
-    if (!decision.allowed) return refuse(decision.reason, decision.detail, { subject: principal.subject })
-  }
-  const identity = await identityFor(environment, route, level, principal, claims.exp as number)
-  const admission: CallersAdmission = { ok: true, route, level, caller: { principal, identity } }
+  const { principal, claims, admissions, validUntil } = token
+  const refused = checkCaller(route, level, principal)
+  if (refused) return refused
+  const expires = Math.min(claims.exp as number, validUntil)
+  const { identity, ref } = await identityFor(environment, route, level, principal, expires)
   if (admissions.size >= ADMISSIONS_MAX) admissions.clear()
-  admissions.set(admissionKey(route, level), admission)
-  return admission
+  admissions.set(admissionKey(route, level), ref)
+  return { ok: true, route, level, caller: { principal, identity } }
+}
+
+/** Also where no permission is asked for, the level must exist and the voucher count there. */
+function checkCaller({ requires }: CompiledRoute, level: Level, principal: Principal): Refusal | null {
+  const organization = organizationAt(policy, level)
+  const decision =
+    requires.kind === 'permission'
+      ? decide(policy, organization, principal, { permission: requires.permission, level, now: nowSeconds() })
+      : checkStanding(organization, principal, level)
+  if (decision === null || decision.allowed) return null
+  return refuse(decision.reason, decision.detail, { subject: principal.subject })
 }
 
 /** Neither slugs nor route ids have a space; what a path captured has none either. */

@@ -1,7 +1,7 @@
 // The headers an upstream gets: the client's less what must not pass, plus who is calling. What the client
 // says under our names, in any spelling, never passes.
 
-import type { Identity, KeptHeaders } from './tokens/assertion.ts'
+import { type Identity, KEPT_LENGTH_MAX, type KeptHeaders } from './tokens/assertion.ts'
 
 /** RFC 9110 7.6.1, what fetch sets itself, and what clients may not tell the upstream: where they come
  * from, and another method or path than the one that was decided on. */
@@ -98,8 +98,12 @@ function build(headers: Headers, rules: Rules, identity: Identity | null, scheme
   const announcesBody = headers.has('content-length') || headers.has('transfer-encoding')
   const built = { scheme, announcesBody, inbound, outbound }
   if (headers.get('upgrade')?.toLowerCase() === 'websocket') outbound.set('upgrade', 'websocket')
-  else if (identity && options.length === 0) identity.kept = built
+  else if (identity && options.length === 0 && lengthOf(inbound) <= KEPT_LENGTH_MAX) identity.kept = built
   return built
+}
+
+function lengthOf(headers: readonly [name: string, value: string][]): number {
+  return headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
 }
 
 /** Writes one of the client's headers, if it may pass. */

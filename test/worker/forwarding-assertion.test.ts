@@ -8,7 +8,14 @@ import {
   jwtVerify,
 } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { operatorToken, PAYMENTS, routeTo, type Setting, startSetting } from '../support/setting.ts'
+import {
+  operatorToken,
+  PAYMENTS,
+  routeTo,
+  type Setting,
+  startSetting,
+  usualPolicy,
+} from '../support/setting.ts'
 import { type Asked, GATEWAY_HOST, GATEWAY_ORIGIN } from '../support/stack.ts'
 import { nowSeconds } from '../support/time.ts'
 
@@ -217,5 +224,16 @@ describe('e-mail', () => {
   it.each([[['a@b.c']], [7], ['']])('that is no text (%j) is not told', async (email) => {
     const { headers } = await told(setting.token({ sub: `odd-${JSON.stringify(email)}`, email }))
     expect(headers['x-postern-email']).toBeUndefined()
+  })
+})
+
+describe('an issuer that bounds the age of its tokens', () => {
+  it('bounds the assertion as well, which does not outlive the token it is made from', async () => {
+    const policy = usualPolicy(setting.issuer.url, setting.upstream.origin)
+    policy.issuers.main = { ...policy.issuers.main, maxTokenAgeSeconds: 60, leewaySeconds: 0 }
+    await setting.stack.restart({ policy: JSON.stringify(policy) })
+    const iat = nowSeconds() - 20
+    const { claims } = await told(setting.token({ iat, exp: iat + 3600 }))
+    expect(claims.exp).toBeLessThanOrEqual(iat + 60)
   })
 })

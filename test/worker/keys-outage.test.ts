@@ -139,6 +139,29 @@ describe('rotation', () => {
     await refused(setting.token({}, {}, old), 401, 'key_unknown', 1)
   })
 
+  it('an isolate that slept is not given a set that is old itself', async () => {
+    const old = setting.issuer.keys[0] as SigningKey
+    await passes(setting.token())
+    await passes(setting.token(), 1)
+    await setting.stack.advance(11 * MINUTE)
+    await passes(setting.token(), 1)
+    // By now the issuer's object holds a newer set than the first isolate does; and then nobody asks for long.
+    setting.issuer.keys = [next]
+    await setting.stack.advance(12 * HOUR)
+    await refused(setting.token({}, {}, old), 401, 'key_unknown')
+    await passes(setting.token())
+  })
+
+  it('a key that is gone is refused by the first request after ten minutes', async () => {
+    const old = setting.issuer.keys[0] as SigningKey
+    const seen = setting.token({ exp: nowSeconds() + HOUR })
+    await passes(seen)
+    setting.issuer.keys = [next]
+    await setting.stack.advance(10 * MINUTE + 1)
+    await refused(seen, 401, 'key_unknown')
+    await refused(setting.token({}, {}, old), 401, 'key_unknown')
+  })
+
   it('a key under the kid of another replaces it', async () => {
     const old = setting.issuer.keys[0] as SigningKey
     const seen = setting.token({ exp: nowSeconds() + HOUR })

@@ -61,13 +61,15 @@ export class IssuerObject extends DurableObject<Environment> {
   async keys(recordId: string, origin: FetchedOrigin, newerThan: number): Promise<KeyStatus> {
     const state = await this.#load(origin)
     const served = state.document?.fetchedAt ?? 0
-    if (served <= newerThan && this.#mayFetch(state)) {
+    // What is old is no answer either, even to somebody who holds something older.
+    const due = served <= newerThan || clock.now() - served >= KEYS_FRESH_MS
+    if (due && this.#mayFetch(state)) {
       this.#fetching ??= this.#refresh(recordId, origin).finally(() => {
         this.#fetching = null
       })
     }
     // Whoever asks while a fetch is under way gets what it brings.
-    if (this.#fetching && served <= newerThan) await this.#fetching
+    if (this.#fetching && due) await this.#fetching
     return this.status(origin)
   }
 

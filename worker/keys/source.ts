@@ -15,10 +15,10 @@ import {
 } from './issuer-object.ts'
 import { readKeySet, type VerificationKey } from './key-set.ts'
 
-/** Past this age a set is refreshed before it is used, if the issuer answers. */
-const KEYS_BEHIND_MS = 2 * KEYS_FRESH_MS
-/** Longer than a discovery and a key set may take to fetch. */
+/** How long a request waits for a refresh; the refresh may go on after it. */
 const REFRESH_WAIT_MS = 12_000
+/** A refresh that has not settled by then has died with the request that began it. */
+const REFRESH_DEAD_MS = 30_000
 const MEMORY_BYTES_MAX = 4 * 1024 * 1024
 
 /** An issuer's keys in this isolate. Replaced as a whole, so that identity tells whether they changed. */
@@ -34,7 +34,7 @@ export interface HeldKeys {
 interface Slot {
   origin: string
   held: HeldKeys | null
-  refreshing: Promise<void> | null
+  refreshing: { done: Promise<void>; since: number } | null
   /** When the object was last asked and had nothing newer. */
   askedAt: number
 }
@@ -49,7 +49,7 @@ export function currentKeys(environment: Environment, record: IssuerRecord): Hel
   const slot = slots.get(record.id)
   if (!slot?.held || slot.origin !== originOf(record)) return null
   const now = clock.now()
-  if (now >= slot.held.refreshFirstAt || now >= slot.held.usableUntil) return null
+  if (mustRefresh(slot, now)) return null
   if (now >= slot.held.refreshAt && mayAsk(slot, now)) refresh(environment, record, slot)
   return slot.held
 }
@@ -61,8 +61,10 @@ export async function keysOf(environment: Environment, record: IssuerRecord): Pr
   const slot = slotOf(record)
   if (!slot.held) await fillFromKv(environment, record, slot)
   const now = clock.now()
-  if ((!slot.held || now >= slot.held.refreshFirstAt) && mayAsk(slot, now)) refresh(environment, record, slot)
-  if (!slot.held || now >= slot.held.refreshFirstAt) await settled(slot)
+  if (mustRefresh(slot, now)) {
+    if (mayAsk(slot, now)) refresh(environment, record, slot)
+    await settled(slot)
+  }
   if (slot.held && clock.now() < slot.held.usableUntil) return slot.held
   return refuse(
     'keys_unavailable',
@@ -139,13 +141,19 @@ function adopt(record: IssuerRecord, slot: Slot, document: KeyDocument): void {
     keys: read.keys.map((key) => known.get(key.id) ?? key),
     fetchedAt: document.fetchedAt,
     refreshAt,
-    refreshFirstAt: Math.min(document.fetchedAt + KEYS_BEHIND_MS, usableUntil),
+    refreshFirstAt: document.fetchedAt + KEYS_FRESH_MS,
     usableUntil,
   }
 }
 
+/** Whether what is held may not be used before it is asked for anew. */
+function mustRefresh({ held }: Slot, now: number): boolean {
+  return !held || now >= held.refreshFirstAt || now >= held.usableUntil
+}
+
 function mayAsk(slot: Slot, now: number): boolean {
-  return slot.refreshing === null && now - slot.askedAt >= (slot.held ? REFRESH_PAUSE_MS : 0)
+  if (slot.refreshing && now - slot.refreshing.since < REFRESH_DEAD_MS) return false
+  return now - slot.askedAt >= (slot.held ? REFRESH_PAUSE_MS : 0)
 }
 
 /** Asks the issuer's object for something newer; requests that need it wait in `settled`. */
@@ -153,7 +161,8 @@ function refresh(environment: Environment, record: IssuerRecord, slot: Slot): vo
   const { keyOrigin } = record
   if (keyOrigin.kind === 'pinned') return
   const before = slot.held
-  slot.refreshing = environment.ISSUERS.getByName(record.id)
+  const since = clock.now()
+  const done = environment.ISSUERS.getByName(record.id)
     .keys(record.id, keyOrigin, before?.fetchedAt ?? 0)
     .then(
       ({ document }) => {
@@ -163,21 +172,25 @@ function refresh(environment: Environment, record: IssuerRecord, slot: Slot): vo
         console.warn(`keys of issuer ${record.id}: its object did not answer: ${error.message}`),
     )
     .finally(() => {
-      slot.refreshing = null
+      if (slot.refreshing?.done === done) slot.refreshing = null
       if (slot.held === before) {
         slot.askedAt = clock.now()
         if (before) keepServing(before)
       }
     })
   // The refresh outlives the request that began it: others wait for it too.
-  waitUntil(slot.refreshing)
+  slot.refreshing = { done, since }
+  waitUntil(done)
 }
 
-/** The issuer gave nothing newer: what is held serves on, and is looked at again after a pause. */
+/**
+ * The issuer gave nothing newer: what is held serves on, and is asked for behind the requests for a while, so
+ * that an outage does not make each of them wait.
+ */
 function keepServing(held: HeldKeys): void {
-  const next = clock.now() + REFRESH_PAUSE_MS
-  held.refreshAt = Math.max(held.refreshAt, next)
-  held.refreshFirstAt = Math.max(held.refreshFirstAt, next)
+  const now = clock.now()
+  held.refreshAt = Math.max(held.refreshAt, now + REFRESH_PAUSE_MS)
+  held.refreshFirstAt = Math.max(held.refreshFirstAt, now + KEYS_FRESH_MS)
 }
 
 /** Bounded by a timer of this request: another request's promise might never settle. */
@@ -185,6 +198,6 @@ async function settled(slot: Slot): Promise<void> {
   if (!slot.refreshing) return
   const late = new AbortController()
   const timer = scheduler.wait(REFRESH_WAIT_MS, { signal: late.signal }).catch(() => undefined)
-  await Promise.race([slot.refreshing, timer])
+  await Promise.race([slot.refreshing.done, timer])
   late.abort()
 }

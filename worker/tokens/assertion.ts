@@ -27,6 +27,9 @@ export interface KeptHeaders {
   outbound: Headers
 }
 
+/** Of larger requests nothing is kept: what is kept is counted as this, once as it came and once as it left. */
+export const KEPT_LENGTH_MAX = 4096
+
 /** Who is calling, as headers for the upstream. */
 export interface Identity {
   headers: Readonly<Record<string, string>>
@@ -37,14 +40,29 @@ export interface Identity {
   expires: number
 }
 
-const MEMORY_BYTES_MAX = 8 * 1024 * 1024
+/** An identity in memory, for a token that may use it. */
+export interface IdentityRef {
+  key: string
+  /** Seconds since the epoch: an assertion that lives longer is not for this token. */
+  expiresMax: number
+}
+
+const MEMORY_BYTES_MAX = 24 * 1024 * 1024
+const HEADERS_BYTES = 4096
 const identities = createMemory<Identity>({
   weightMax: MEMORY_BYTES_MAX,
-  // What is kept of the last request is about as large again.
+  // And what may be kept of the last request, as it came and as it left.
   weigh: (key, { headers }) => {
-    return Object.values(headers).reduce((sum, value) => sum + 4 * value.length + 400, 2 * key.length)
+    const sent = Object.values(headers).reduce((sum, value) => sum + 2 * value.length, 2 * key.length)
+    return sent + 2 * KEPT_LENGTH_MAX + HEADERS_BYTES
   },
 })
+
+/** An identity minted before, while it may be used again. */
+export function recallIdentity({ key, expiresMax }: IdentityRef): Identity | null {
+  const known = identities.get(key)
+  return known && nowSeconds() < known.reuseUntil && known.expires <= expiresMax ? known : null
+}
 
 /**
  * `tokenExpires` (seconds since the epoch) bounds the assertion: it does not outlive the token it is made
@@ -56,25 +74,26 @@ export async function identityFor(
   level: Level,
   principal: Principal,
   tokenExpires: number,
-): Promise<Identity> {
+): Promise<{ identity: Identity; ref: IdentityRef }> {
   const now = nowSeconds()
   const { roles, until } = rolesAt(policy, organizationAt(policy, level), principal, level, now)
   const { issuer, subject, email } = principal
   const key = JSON.stringify([issuer, subject, email, route.id, level, roles])
-  const known = identities.get(key)
-  if (known && now < known.reuseUntil && known.expires <= Math.min(tokenExpires, until)) return known
+  const ref = { key, expiresMax: Math.min(tokenExpires, until) }
+  const known = recallIdentity(ref)
+  if (known) return { identity: known, ref }
   const tokenLife = Math.max(ASSERTION_LIFE_SECONDS_MIN, Math.floor(tokenExpires) - now)
   // No role outlives the mapping that gives it.
   const life = Math.min(ASSERTION_LIFE_SECONDS, tokenLife, Math.max(1, Math.ceil(until) - now))
   const assertion = await mint(environment, route, level, principal, roles, now, life)
-  const identity = {
+  const identity: Identity = {
     headers: { 'x-postern-assertion': assertion, ...plainHeaders(level, principal, roles) },
     kept: null,
     reuseUntil: now + Math.floor((life * 2) / 3),
     expires: now + life,
   }
   identities.set(key, identity)
-  return identity
+  return { identity, ref }
 }
 
 async function mint(

@@ -11,6 +11,7 @@ import { chooseKey, importKey, type VerificationKey } from '../keys/key-set.ts'
 import { currentKeys, type HeldKeys, keysAfterMiss, keysOf } from '../keys/source.ts'
 import { createMemory } from '../memory.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
+import type { IdentityRef } from './assertion.ts'
 import { checkKind, checkLifetime, checkTenant, checkType } from './claims.ts'
 import { type CompactToken, checkHeader, parseCompact } from './compact.ts'
 import { checkAudience, selectRecord } from './record.ts'
@@ -24,8 +25,8 @@ export interface VerifiedToken {
   key: VerificationKey
   /** Seconds since the epoch. */
   validUntil: number
-  /** What has been made of it for each route and level (gateway.ts). */
-  admissions: Map<string, unknown>
+  /** Under which identity it was admitted, by route and level (admit.ts). */
+  admissions: Map<string, IdentityRef>
 }
 
 const MEMORY_BYTES_MAX = 16 * 1024 * 1024
