@@ -40,11 +40,11 @@ const EDITED_LENGTH_MAX = 500
 const DELETIONS_LENGTH_MAX = 64
 const PARTS = 3
 /** A part that more names share tells nothing about them; what is one edit away is found by deletions. */
-const PART_SHARED_MAX = 64
+const PART_SHARED_MAX = 32
 /** What one search compares at most. */
-const COMPARED_MAX = 100
+const COMPARED_MAX = 30
 /** What all searches for one answer may compare: among thousands of names that are alike, none is meant. */
-export const EFFORT_MAX = 300
+export const EFFORT_MAX = 60
 /** What one search finds at most, and of names with other letters: where many are near, none is meant. */
 const FOUND_MAX = 20
 const EDITED_MAX = 5
