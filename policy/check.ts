@@ -1,6 +1,7 @@
 // What a policy's values must hold among each other: roles that exist and fit their level, issuers that are
 // told apart, routes that do not collide. What a single value must look like is schema.ts's.
 import { TENANT_PLACEHOLDER } from './compiled.ts'
+import { checkLimits } from './limits.ts'
 import { nearest } from './nearest.ts'
 import { parsePattern } from './pattern.ts'
 import type { Fault, Path } from './problems.ts'
@@ -32,6 +33,7 @@ export function checkPolicy(policy: PolicyDocument): Fault[] {
       checkMappings(policy, project, [...path, 'projects', name], 'project', issuers, faults)
     }
   }
+  checkLimits(policy, faults)
   checkRoutes(policy, faults)
   return faults
 }
