@@ -14,6 +14,7 @@ const AUDIENCES = 'https://audiences.idp.test'
 const AGED = 'https://aged.idp.test'
 const STRICT = 'https://strict.idp.test'
 const NESTED = 'https://nested.idp.test'
+const GATED = 'https://gated.idp.test'
 
 let setting: Setting
 beforeAll(async () => {
@@ -24,6 +25,7 @@ beforeAll(async () => {
       issuers.audiences = { issuer: AUDIENCES, jwks, audiences: ['https://api.example', 'postern-eu'] }
       issuers.aged = { issuer: AGED, jwks, maxTokenAgeSeconds: 600, leewaySeconds: 30 }
       issuers.strict = { issuer: STRICT, jwks, leewaySeconds: 0, types: ['at+jwt'] }
+      issuers.gated = { issuer: GATED, jwks, claims: { access: 'access' } }
       issuers.nested = { issuer: NESTED, jwks, claims: { subject: 'https://example.com/id' } }
     },
   })
@@ -132,6 +134,13 @@ const lifetime: RefusedToken[] = [
 ]
 
 const subjects: RefusedToken[] = [
+  {
+    attack: '[3-7] access-gate-closed',
+    token: from(GATED, { access: 'false' }),
+    reason: 'access_denied',
+    status: 403,
+    check: 'access',
+  },
   { attack: 'subject missing', token: token({ sub: undefined }), reason: 'claim_missing', check: 'sub' },
   { attack: 'subject empty', token: token({ sub: '' }), reason: 'claim_invalid', check: 'sub' },
   {

@@ -4,6 +4,7 @@ import { base64url } from 'jose'
 import { type IssuerRecord, TENANT_PLACEHOLDER } from '../../policy/compiled.ts'
 import type { Level } from '../../policy/level.ts'
 import { type Claims, type Principal, principalFromClaims } from '../../policy/principal.ts'
+import type { PrincipalReason } from '../../policy/reasons.ts'
 import type { Algorithm } from '../../policy/schema-issuer.ts'
 import { nowSeconds } from '../clock.ts'
 import { type Environment, policy } from '../environment.ts'
@@ -75,8 +76,7 @@ export async function verifyToken(
   const lifetime = checkLifetime(record, claims, nowSeconds())
   if (!lifetime.ok) return lifetime
   const made = principalFromClaims(record, claims)
-  if (!made.ok)
-    return refuse(made.reason, made.detail, { check: made.reason === 'groups_malformed' ? 'groups' : 'sub' })
+  if (!made.ok) return refuse(made.reason, made.detail, { check: CHECKS[made.reason] })
   const { principal } = made
   const { validUntil } = lifetime
   const result: VerifiedToken = {
@@ -90,6 +90,14 @@ export async function verifyToken(
   }
   verified.set(token, result)
   return result
+}
+
+/** What claims that make no principal fail at. */
+const CHECKS: Record<PrincipalReason, string> = {
+  claim_missing: 'sub',
+  claim_invalid: 'sub',
+  access_denied: 'access',
+  groups_malformed: 'groups',
 }
 
 function checkAlgorithm(record: IssuerRecord, { alg }: Record<string, unknown>): Refusal | null {
