@@ -5,6 +5,7 @@ import { checkLimits } from './limits.ts'
 import { nearest } from './nearest.ts'
 import { parsePattern } from './pattern.ts'
 import type { Fault, Path } from './problems.ts'
+import { OWN_PATHS } from './routes.ts'
 import {
   type GroupMapping,
   type PatternMapping,
@@ -275,8 +276,7 @@ function checkRoute(
   if (!/^https:|^http:\/\/(?:localhost|127\.0\.0\.1|[^/:]+\.localhost)(?::|$)/.test(route.upstream)) {
     fault('upstream', 'must use https: what it is sent says who is calling (http only on this machine)')
   }
-  if (route.path.startsWith('/.postern/'))
-    fault('path', 'begins with "/.postern/", which is kept for Postern')
+  if (route.path.startsWith(OWN_PATHS)) fault('path', `begins with "${OWN_PATHS}", which is kept for Postern`)
   const captures = capturesOf(route.path)
   if (new Set(captures).size !== captures.length) fault('path', 'names a capture twice')
   if (captures.includes('organization')) fault('path', 'names its organization {organization}; write {org}')

@@ -1,5 +1,6 @@
 // The decision: may this principal do that there? Additive and deny by default; the order of mappings and
 // groups never matters for the answer. Every yes carries its proof, every no its reason.
+import type { CompiledRoute } from './compiled.ts'
 import { type Counting, visitGrants } from './grants.ts'
 import { describeLevel, type Level } from './level.ts'
 import type { LoadedOrganization, Policy } from './loaded.ts'
@@ -53,6 +54,23 @@ export function decide(
     reason: 'permission_missing',
     detail: `"${permission}" on ${describeLevel(level)} is given by none of the caller's roles.`,
   }
+}
+
+/** What a route answers a known principal; the proof is null where it asks for no permission. */
+export type RouteDecision = { allowed: true; proof: Proof | null } | Extract<Decision, { allowed: false }>
+
+/** Also where a route asks for no permission, its level must exist and the voucher count there. */
+export function decideRoute(
+  policy: Policy,
+  organization: LoadedOrganization | null,
+  principal: Principal,
+  { requires }: CompiledRoute,
+  { level, now }: { level: Level; now: number },
+): RouteDecision {
+  if (requires.kind === 'permission') {
+    return decide(policy, organization, principal, { permission: requires.permission, level, now })
+  }
+  return checkStanding(organization, principal, level) ?? { allowed: true, proof: null }
 }
 
 const GROUPS_DETAIL = {

@@ -1,6 +1,5 @@
 // Which mappings count for a principal at a level. The one walk that deciding and listing roles share; what
 // they make of each grant is theirs.
-
 import type { CompiledCondition, Grant, PatternGrant } from './compiled.ts'
 import { foldCase } from './fold-case.ts'
 import type { Level } from './level.ts'
@@ -89,7 +88,11 @@ function visitIndexed(exact: GrantIndex, lowerCase: GrantIndex, walk: Walk, grou
 
 /** Whether what a pattern captured names the level, or its organization. */
 export function isHere(level: Level, { org, project }: Captured): boolean {
-  if (level.kind === 'global' || level.organization !== org) return false
+  return level.kind !== 'global' && level.organization === org && isWithin(level, project)
+}
+
+/** Whether the level is the project, where one is named. */
+function isWithin(level: Level, project: string | undefined): boolean {
   return project === undefined || (level.kind === 'project' && level.project === project)
 }
 
@@ -105,8 +108,7 @@ function visitOrganization(organization: LoadedOrganization, walk: Walk, group: 
     const { entry, captured } = match
     const project = entry.project ?? captured.project
     noteMatch(organization, project, walk, [entry.grant])
-    const here = project === undefined || (walk.level.kind === 'project' && walk.level.project === project)
-    if (here && visitAll([entry.grant], walk, group, match)) return true
+    if (isWithin(walk.level, project) && visitAll([entry.grant], walk, group, match)) return true
   }
   return false
 }

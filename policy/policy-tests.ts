@@ -3,7 +3,7 @@
 import { checkPolicy } from './check.ts'
 import { compilePolicy } from './compile.ts'
 import type { IssuerRecord } from './compiled.ts'
-import { type Decision, decide, type Proof, rolesAt } from './decide.ts'
+import { type Decision, decide, decideRoute, type Proof, rolesAt } from './decide.ts'
 import { visitGrants } from './grants.ts'
 import { describeLevel, type Level, levelOf } from './level.ts'
 import { loadPolicy, organizationAt, type Policy } from './loaded.ts'
@@ -226,9 +226,6 @@ function checkRequest(
   return check(['expect', field], answer, { field, asked: request, reason: expect.reason })
 }
 
-/** What the Worker keeps for itself on every host, whatever a route says. */
-const OWN_PATHS = '/.postern/'
-
 /** As the Worker admits a request (worker/admit.ts), once the token is believed. */
 function answerRequest(
   policy: Policy,
@@ -241,8 +238,7 @@ function answerRequest(
   const refuse = (reason: TestReason, detail: string): TestAnswer => ({ allowed: false, reason, detail })
   const host = policy.hosts.get(name as string)
   if (!host) return refuse('host_unknown', `No route names the host "${name}".`)
-  const own = (pathname as string).startsWith(OWN_PATHS)
-  const match = own ? null : matchRoute(host, method as string, pathname as string)
+  const match = matchRoute(host, method as string, pathname as string)
   if (!match) return refuse('route_not_found', `${method} ${pathname} is served by no route of ${name}.`)
   const { route, level } = match
   const anonymous = route.requires.kind === 'anonymous'
@@ -255,6 +251,5 @@ function answerRequest(
     return refuse('issuer_of_another_organization', detail)
   }
   if (!made.ok) return refuse(made.reason, made.detail)
-  if (route.requires.kind !== 'permission') return { allowed: true, proof: null }
-  return answerPermission(policy, made, level, route.requires.permission, now)
+  return decideRoute(policy, organizationAt(policy, level), made.principal, route, { level, now })
 }

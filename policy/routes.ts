@@ -4,6 +4,9 @@ import type { CompiledRoute, CompiledRouteEnd } from './compiled.ts'
 import { type Level, levelOf } from './level.ts'
 import type { RouteNode } from './loaded.ts'
 
+/** On every host these paths are Postern's own, whatever a route says. */
+export const OWN_PATHS = '/.postern/'
+
 export interface RouteMatch {
   route: CompiledRoute
   level: Level
@@ -14,7 +17,7 @@ export interface RouteMatch {
  * @returns null when no route serves that method there.
  */
 export function matchRoute(root: RouteNode | undefined, method: string, pathname: string): RouteMatch | null {
-  if (!root) return null
+  if (!root || pathname.startsWith(OWN_PATHS)) return null
   const captured: string[] = []
   const end = walk(root, pathname, 1, captured)?.get(method)
   if (!end) return null

@@ -1,7 +1,7 @@
 // Whether a request may pass: path, route, caller, decision, guard after guard. HTTP (gateway.ts) and RPC
 // (rpc.ts) both ask here, so that there is one answer.
 import type { CompiledRoute } from '../policy/compiled.ts'
-import { checkStanding, decide } from '../policy/decide.ts'
+import { decideRoute } from '../policy/decide.ts'
 import type { Level } from '../policy/level.ts'
 import { organizationAt } from '../policy/loaded.ts'
 import type { Principal } from '../policy/principal.ts'
@@ -22,8 +22,6 @@ export interface Admission {
   caller: { principal: Principal; identity: Identity } | null
 }
 
-const OWN_PATHS = '/.postern/'
-
 /** Guard after guard; the order is what makes it safe. */
 export async function admit(environment: Environment, request: Request): Promise<Admission | Refusal> {
   const found = findRoute(request)
@@ -41,8 +39,7 @@ export function findRoute(request: Request): FoundRoute {
   const { hostname, pathname } = path
   const host = policy.hosts.get(hostname)
   if (!host) return refuse('host_unknown', `No route names the host ${shown(hostname)}.`, { check: 'host' })
-  // On a fronted host these paths are ours, whatever a route says.
-  const match = pathname.startsWith(OWN_PATHS) ? null : matchRoute(host, request.method, pathname)
+  const match = matchRoute(host, request.method, pathname)
   if (match) return { ok: true, ...match }
   const detail = `${request.method} ${shown(pathname)} is served by no route of ${hostname}.`
   return refuse('route_not_found', detail, { check: 'path' })
@@ -121,24 +118,14 @@ async function admitCaller(
   token: VerifiedToken,
 ): Promise<Admission | Refusal> {
   const { principal, claims, admissions, validUntil } = token
-  const refused = checkCaller(route, level, principal)
-  if (refused) return refused
+  const now = nowSeconds()
+  const decision = decideRoute(policy, organizationAt(policy, level), principal, route, { level, now })
+  if (!decision.allowed) return refuse(decision.reason, decision.detail, { subject: principal.subject })
   const expires = Math.min(claims.exp as number, validUntil)
   const { identity, ref } = await identityFor(environment, route, level, principal, expires)
   if (admissions.size >= ADMISSIONS_MAX) admissions.clear()
   admissions.set(admissionKey(route, level), ref)
   return { ok: true, route, level, caller: { principal, identity } }
-}
-
-/** Also where no permission is asked for, the level must exist and the voucher count there. */
-function checkCaller({ requires }: CompiledRoute, level: Level, principal: Principal): Refusal | null {
-  const organization = organizationAt(policy, level)
-  const decision =
-    requires.kind === 'permission'
-      ? decide(policy, organization, principal, { permission: requires.permission, level, now: nowSeconds() })
-      : checkStanding(organization, principal, level)
-  if (decision === null || decision.allowed) return null
-  return refuse(decision.reason, decision.detail, { subject: principal.subject })
 }
 
 /** Neither slugs nor route ids have a space; what a path captured has none either. */

@@ -1,6 +1,5 @@
 // The headers an upstream gets: the client's less what must not pass, plus who is calling. What the client
 // says under our names, in any spelling, never passes.
-
 import { type Identity, KEPT_LENGTH_MAX, type KeptHeaders } from './tokens/assertion.ts'
 
 /** RFC 9110 7.6.1, what fetch sets itself, and what clients may not tell the upstream: where they come

@@ -145,6 +145,14 @@ describe('a test passes', () => {
       "a caller of another organization's issuer",
       ask('acme/own', request('/known/globex', 'deny: true, reason: issuer_of_another_organization')),
     ],
+    [
+      "a caller of an organization's issuer, on a route outside of every organization",
+      ask('acme/own', request('/whoami', 'deny: true, reason: outside_voucher')),
+    ],
+    [
+      'a known caller, on a route of an organization that does not exist',
+      ask('okta', request('/known/initech', 'deny: true, reason: organization_unknown')),
+    ],
     ["a caller of the organization's issuer", ask('acme/own', request('/known/acme', 'allow: true'))],
   ])('%s', (_name, text) => {
     const result = run(text)
