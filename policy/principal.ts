@@ -29,13 +29,25 @@ export interface Voucher {
   organization: string | null
 }
 
+/** A role given to somebody directly, not through a group. */
+export interface DirectGrant {
+  role: string
+  /** Null, both: at the global level. */
+  organization: string | null
+  project: string | null
+  /** What gives it: `memberships.user/ID`, `memberships.service-account/ID`. */
+  source: string
+}
+
 export interface Principal {
-  kind: 'user'
+  kind: 'user' | 'service-account'
   /** Id of the issuer record; the principal is this and the subject, always both. */
   issuer: string
   subject: string
   voucher: Voucher
   groups: Groups
+  /** Roles given directly; the voucher bounds them as it does all others. */
+  given: readonly DirectGrant[]
   userName: string | null
   /** Null as well when the issuer says that it is not verified: others key on it. */
   email: string | null
@@ -103,6 +115,7 @@ export function principalFromClaims(
       subject,
       voucher: { issuer: record.id, organization: record.organization },
       groups: groups.groups,
+      given: [],
       userName: textAt(claims, record.claims.userName),
       email: isUnverified(claims) ? null : textAt(claims, record.claims.email),
       firstName: textAt(claims, record.claims.firstName),

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
 import { ROOT } from './build.ts'
+import { applyMigrations } from './migrations.ts'
 
 export interface LocalWorkerOptions {
   /** The built Worker (tools/build.ts). */
@@ -55,6 +56,7 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
     } as never),
   })
   await miniflare.ready
+  await applyMigrations((await miniflare.getD1Database('DB', 'postern')) as never)
   const origins = await Promise.all(
     names.map(async (name) => (await miniflare.unsafeGetDirectURL(name)).origin),
   )

@@ -8,6 +8,8 @@ import { requestIdOf } from './request-id.ts'
 
 export { IssuerObject } from './keys/issuer-object.ts'
 export { SigningKeysObject } from './keys/signing-object.ts'
+export { PrincipalObject } from './principals/principal-object.ts'
+export { PublisherObject } from './publisher/publisher-object.ts'
 export { Authorizer } from './rpc.ts'
 
 export default {

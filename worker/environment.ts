@@ -4,12 +4,18 @@ import compiledPolicy from 'postern:policy'
 import { loadPolicy, type Policy } from '../policy/loaded.ts'
 import type { IssuerObject } from './keys/issuer-object.ts'
 import type { SigningKeysObject } from './keys/signing-object.ts'
+import type { PrincipalObject } from './principals/principal-object.ts'
+import type { PublisherObject } from './publisher/publisher-object.ts'
 
 export interface Environment {
   KV: KVNamespace
   DB: D1Database
   ISSUERS: DurableObjectNamespace<IssuerObject>
   SIGNING_KEYS: DurableObjectNamespace<SigningKeysObject>
+  /** One object, named "instance": the change feed, and the only writer of published documents. */
+  PUBLISHER: DurableObjectNamespace<PublisherObject>
+  /** One object for each known principal, by its id (documents/published.ts). */
+  PRINCIPALS: DurableObjectNamespace<PrincipalObject>
   /** Origins of the gateway hosts, comma-separated; the first is the `iss` of what we sign. */
   GATEWAY_ORIGINS: string
   /** 32 random bytes, base64url. While it is being changed, the one before it stands in the second. */
@@ -17,6 +23,17 @@ export interface Environment {
   POSTERN_SECRET_PREVIOUS?: string
   /** "true" in the local stack only: issuers on this machine, and over http. */
   DANGEROUSLY_ALLOW_LOOPBACK?: string
+  /** "git" where the policy is changed by deploying: the API then only reads it. */
+  POLICY_MANAGED_IN?: string
+  /** Settings that the environment sets; the API shows them as locked. */
+  RECHECK_SECONDS?: string
+  /** Groups, comma-separated, whose members have a global role whatever the policy says ([4-12] to [4-17]). */
+  OIDC_GLOBAL_ROLE_OWNER?: string
+  OIDC_GLOBAL_ROLE_AUTOMATION_ADMIN?: string
+  OIDC_GLOBAL_ROLE_BACKUP_ADMIN?: string
+  OIDC_GLOBAL_ROLE_MONITORING_ADMIN?: string
+  OIDC_GLOBAL_ROLE_USER_ADMIN?: string
+  OIDC_GLOBAL_ROLE_READ_ONLY?: string
 }
 
 export interface Settings {

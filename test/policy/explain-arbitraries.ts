@@ -213,6 +213,7 @@ export function principalOf(issuer: string, of: Groups, claims: Record<string, u
   const [owner, own] = issuer.split('/')
   const names = of.outcome === 'listed' ? { groups: of.names, roles: of.names } : {}
   return {
+    given: [],
     kind: 'user',
     issuer,
     subject: 'someone',

@@ -25,10 +25,13 @@ const POLICY_PACKAGES: Record<string, string[] | null> = {
 /** The levels inside worker/, highest first. A file imports from its own level and those below. */
 const WORKER_LEVELS: string[][] = [
   ['entry.ts'],
-  ['gateway.ts', 'gateway-host.ts', 'rpc.ts', 'health.ts'],
+  ['gateway.ts', 'gateway-host.ts', 'rpc.ts', 'health.ts', 'api/'],
   ['admit.ts', 'forward.ts', 'outbound-headers.ts', 'deadlines.ts', 'path.ts', 'answers.ts'],
+  ['principals/', 'publisher/'],
   ['tokens/'],
   ['keys/'],
+  ['documents/'],
+  ['database/'],
   [
     'sealing.ts',
     'memory.ts',
@@ -43,7 +46,12 @@ const WORKER_LEVELS: string[][] = [
 
 /** The type of a Durable Object's binding is its class, which stands above. Types only, never a value. */
 const UPWARD_TYPES: Record<string, string[]> = {
-  'worker/environment.ts': ['worker/keys/issuer-object.ts', 'worker/keys/signing-object.ts'],
+  'worker/environment.ts': [
+    'worker/keys/issuer-object.ts',
+    'worker/keys/signing-object.ts',
+    'worker/principals/principal-object.ts',
+    'worker/publisher/publisher-object.ts',
+  ],
 }
 
 /** Every import that breaks a rule, a line each; none when all is well. */

@@ -62,6 +62,7 @@ export function principalOf(
   const [owner, id] = issuer.split('/')
   return {
     kind: 'user',
+    given: [],
     issuer,
     subject: 'someone',
     voucher: { issuer, organization: id === undefined ? null : (owner as string) },
