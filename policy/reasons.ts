@@ -61,8 +61,32 @@ export const REQUEST_REASONS = {
 } as const
 export type RequestReason = keyof typeof REQUEST_REASONS
 
+/** Why the management API does not do what it is asked. */
+export const API_REASONS = {
+  input_invalid: 'Something in the request is not as it must be.',
+  body_too_large: 'The body of the request is larger than the operation takes.',
+  media_type_not_supported: 'The body of the request is not declared as JSON.',
+  method_not_allowed: 'The path has no such method.',
+  not_found: 'There is no such thing, or the caller may not see it.',
+  already_exists: 'There is such a thing already, or there was one.',
+  name_taken: 'The name belongs to something else.',
+  in_use: 'Something else still needs it.',
+  set_elsewhere: 'It is set in a place that the API does not write.',
+  version_required: 'A change must say which version it is made to.',
+  version_conflict: 'It has been changed since the version that was read.',
+  grant_not_allowed: 'The change gives a role that the caller may not give.',
+  grant_to_self: 'The change gives the caller a role the caller does not have.',
+  confirmation_needed: 'The change has an effect that must be confirmed.',
+  limit_reached: 'There would be more of it than there may be.',
+  document_too_large: 'What would have to be stored is too large.',
+  idempotency_mismatch: 'The idempotency key came before, with another request.',
+  database_unavailable: 'The database cannot be had at the moment.',
+} as const
+export type ApiReason = keyof typeof API_REASONS
+
 export const REASONS = {
   ...REQUEST_REASONS,
+  ...API_REASONS,
   ...TOKEN_REASONS,
   ...PRINCIPAL_REASONS,
   ...DECISION_REASONS,

@@ -18,7 +18,9 @@ export interface Problem {
   subject?: string
 }
 
-export function problemOf({ reason, detail, check, times, subject }: Refusal, requestId: string): Problem {
+/** What the API says besides (RFC 9457 3.2) stands beside the members that every problem has. */
+export function problemOf(refusal: Refusal, requestId: string): Problem {
+  const { reason, detail, check, times, subject, members } = refusal
   return {
     type: `${TYPE_PREFIX}${reason}`,
     title: REASONS[reason],
@@ -29,6 +31,7 @@ export function problemOf({ reason, detail, check, times, subject }: Refusal, re
     ...(check === undefined ? {} : { check }),
     ...(times === undefined ? {} : { times }),
     ...(subject === undefined ? {} : { subject }),
+    ...members,
   }
 }
 
@@ -63,6 +66,7 @@ const RETRY_AFTER_SECONDS = 5
 function statusOf(reason: Reason): number {
   switch (reason) {
     case 'path_not_canonical':
+    case 'input_invalid':
       return 400
     case 'credentials_missing':
     case 'credentials_malformed':
@@ -98,15 +102,39 @@ function statusOf(reason: Reason): number {
     case 'groups_overage':
     case 'permission_missing':
     case 'access_denied':
+    case 'grant_not_allowed':
+    case 'grant_to_self':
       return 403
     case 'host_unknown':
     case 'route_not_found':
+    case 'not_found':
       return 404
+    case 'method_not_allowed':
+      return 405
+    case 'already_exists':
+    case 'name_taken':
+    case 'in_use':
+    case 'set_elsewhere':
+    case 'confirmation_needed':
+    case 'limit_reached':
+      return 409
+    case 'version_conflict':
+      return 412
+    case 'body_too_large':
+    case 'document_too_large':
+      return 413
+    case 'media_type_not_supported':
+      return 415
+    case 'idempotency_mismatch':
+      return 422
+    case 'version_required':
+      return 428
     case 'fault':
       return 500
     case 'upstream_unreachable':
       return 502
     case 'keys_unavailable':
+    case 'database_unavailable':
       return 503
     case 'upstream_timeout':
       return 504

@@ -12,6 +12,21 @@ export interface Refusal {
   times?: { token: number; now: number; differenceSeconds: number; leewaySeconds: number }
   /** Who was refused, when that is known. */
   subject?: string
+  /** What the API says besides, in the problem document. */
+  members?: RefusalMembers
+}
+
+export interface RefusalMembers {
+  /** Each thing that is wrong with a request, with the place in it: `idpGroupMappings[0].roleName`. */
+  errors?: { path: string; message: string }[]
+  /** What `confirm` would have to say. */
+  toConfirm?: string[]
+  /** Where it is set instead: "postern.policy.yaml:12:5 organizations.acme". */
+  place?: string
+  /** The version in force. */
+  version?: number
+  limit?: number
+  count?: number
 }
 
 export function refuse(reason: Reason, detail: string, more: Partial<Refusal> = {}): Refusal {

@@ -1,6 +1,7 @@
 // Every reason says itself in a sentence, and the wire knows what to answer to each.
 import { describe, expect, test } from 'vitest'
 import {
+  API_REASONS,
   DECISION_REASONS,
   PRINCIPAL_REASONS,
   REASONS,
@@ -17,7 +18,7 @@ describe('reasons', () => {
   })
 
   test('stand in one list only, each with a sentence of its own', () => {
-    const lists = [REQUEST_REASONS, TOKEN_REASONS, PRINCIPAL_REASONS, DECISION_REASONS]
+    const lists = [REQUEST_REASONS, API_REASONS, TOKEN_REASONS, PRINCIPAL_REASONS, DECISION_REASONS]
     const all = lists.flatMap((list) => Object.keys(list))
     expect(all).toHaveLength(new Set(all).size)
     expect(Object.keys(REASONS).sort()).toEqual(all.sort())
