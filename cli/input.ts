@@ -3,7 +3,7 @@
 import { createReadStream } from 'node:fs'
 import { compilePolicy } from '../policy/compile.ts'
 import { parsePolicy } from '../policy/document.ts'
-import { loadPolicy, type Policy } from '../policy/loaded.ts'
+import { loadPolicy, type WholePolicy } from '../policy/loaded.ts'
 import { describePath, type Path, type Problem } from '../policy/problems.ts'
 import type { PolicyDocument } from '../policy/schema.ts'
 import { catalogue } from './embedded.ts'
@@ -63,7 +63,7 @@ export interface OpenedPolicy {
   document: PolicyDocument
   /** The roles of its own, beside the default catalogue's. */
   ownRoles: string[]
-  policy: Policy
+  policy: WholePolicy
   /** Where a path stands, as it is or as describePath writes it. */
   locate(path: Path | string): Position
   /** The same as `policy.yaml:12:5`. */

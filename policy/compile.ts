@@ -11,6 +11,7 @@ import {
   type CompiledCondition,
   type CompiledDocuments,
   type CompiledOrganization,
+  type CompiledPolicy,
   type CompiledRole,
   type Entries,
   type Grant,
@@ -39,29 +40,42 @@ const BUCKET_BYTES_ALONE = 16 * 1024
  */
 const BUCKET_BYTES_USUAL = 2 * 1024
 
-/** The document must have passed checkPolicy. */
-export function compilePolicy(policy: PolicyDocument): CompiledDocuments {
-  const organizations = mapSorted(policy.organizations, compileOrganization)
+export interface CompileOptions {
+  /** By the id of the issuer record: ids of keys that verify nothing any more. */
+  withdrawnKeys?: ReadonlyMap<string, readonly string[]>
+}
+
+/** What of a document is compiled without its organizations. */
+export type InstancePart = Pick<
+  PolicyDocument,
+  'audience' | 'roles' | 'issuers' | 'idpGroupMappings' | 'patternMappings' | 'routes'
+>
+
+/** The document must have passed checkPolicy, here and below. */
+export function compilePolicy(policy: PolicyDocument, options: CompileOptions = {}): CompiledDocuments {
+  const organizations = mapSorted(policy.organizations, (slug, organization) => {
+    return compileOrganization(slug, organization, options)
+  })
   return {
-    policy: {
-      format: COMPILED_FORMAT,
-      audience: policy.audience,
-      roles: mapSorted(policy.roles, (name) => compileRole(name, policy.roles)),
-      issuers: [
-        ...mapSorted(policy.issuers, (id, issuer) => compileIssuer(id, null, issuer)),
-        ...mapSorted(policy.organizations, (slug, { issuers }) =>
-          mapSorted(issuers, (id, issuer) => compileIssuer(`${slug}/${id}`, slug, issuer)),
-        ).flatMap(([, issuers]) => issuers),
-      ].map(([, record]) => record),
-      exact: indexGrants(policy.idpGroupMappings, ['idpGroupMappings'], false),
-      lowerCase: indexGrants(policy.idpGroupMappings, ['idpGroupMappings'], true),
-      patterns: patternGrants(policy.patternMappings, ['patternMappings'], null),
-      hosts: compileHosts(policy.routes),
-    },
+    policy: compileInstance(policy, options),
     organizations: organizations.map(([slug, { header }]) => [slug, header]),
     buckets: organizations.flatMap(([slug, { buckets }]) => {
       return buckets.map((bucket, index): [string, CompiledBucket] => [bucketName(slug, index), bucket])
     }),
+  }
+}
+
+/** The instance's part alone: all but its organizations. */
+export function compileInstance(policy: InstancePart, options: CompileOptions = {}): CompiledPolicy {
+  return {
+    format: COMPILED_FORMAT,
+    audience: policy.audience,
+    roles: mapSorted(policy.roles, (name) => compileRole(name, policy.roles)),
+    issuers: compileIssuers(policy.issuers, null, options),
+    exact: indexGrants(policy.idpGroupMappings, ['idpGroupMappings'], false),
+    lowerCase: indexGrants(policy.idpGroupMappings, ['idpGroupMappings'], true),
+    patterns: patternGrants(policy.patternMappings, ['patternMappings'], null),
+    hosts: compileHosts(policy.routes),
   }
 }
 
@@ -87,7 +101,23 @@ function compileRole(name: string, roles: Record<string, Role>): CompiledRole {
   }
 }
 
-function compileIssuer(id: string, organization: string | null, issuer: Issuer): IssuerRecord {
+function compileIssuers(
+  issuers: Record<string, Issuer>,
+  organization: string | null,
+  { withdrawnKeys }: CompileOptions,
+): IssuerRecord[] {
+  return mapSorted(issuers, (name, issuer) => {
+    const id = organization === null ? name : `${organization}/${name}`
+    return compileIssuer(id, organization, issuer, withdrawnKeys?.get(id) ?? [])
+  }).map(([, record]) => record)
+}
+
+function compileIssuer(
+  id: string,
+  organization: string | null,
+  issuer: Issuer,
+  withdrawnKeys: readonly string[],
+): IssuerRecord {
   return {
     id,
     organization,
@@ -102,6 +132,8 @@ function compileIssuer(id: string, organization: string | null, issuer: Issuer):
     authorizedParties: issuer.authorizedParties ?? null,
     keyOrigin: keyOriginOf(issuer),
     keysUsableSeconds: issuer.keysUsableSeconds,
+    withdrawnKeys: [...new Set(withdrawnKeys)].sort(),
+    vpcBinding: issuer.vpcBinding ?? null,
     claims: claimsOf(issuer.preset, issuer.claims),
     groups: compileGroups(issuer),
   }
@@ -136,12 +168,17 @@ function sortMembers(value: unknown): unknown {
   )
 }
 
-interface CompiledInParts {
+export interface CompiledInParts {
   header: CompiledOrganization
   buckets: CompiledBucket[]
 }
 
-function compileOrganization(slug: string, organization: Organization): CompiledInParts {
+/** One organization alone. */
+export function compileOrganization(
+  slug: string,
+  organization: Organization,
+  options: CompileOptions = {},
+): CompiledInParts {
   const path = ['organizations', slug]
   const projects = mapSorted(organization.projects, (name, project) => ({
     project,
@@ -170,6 +207,7 @@ function compileOrganization(slug: string, organization: Organization): Compiled
     audience: organization.audience ?? slug,
     projects: mapSorted(organization.projects, (name, { displayName }) => displayName ?? name),
     onUnmatched: organization.onUnmatched ?? null,
+    issuers: compileIssuers(organization.issuers, slug, options),
     patterns,
     buckets: buckets.length,
   }

@@ -100,6 +100,10 @@ export interface IssuerRecord {
   authorizedParties: string[] | null
   keyOrigin: KeyOrigin
   keysUsableSeconds: number
+  /** Ids of keys that an admin has withdrawn: they verify nothing, published or not. */
+  withdrawnKeys: string[]
+  /** The Worker's binding through which the issuer is reached; null: over the public network. */
+  vpcBinding: string | null
   claims: NamedClaims
   groups: GroupsRule | null
 }
@@ -111,6 +115,8 @@ export interface CompiledOrganization {
   /** Slugs and display names. */
   projects: Entries<string>
   onUnmatched: string | null
+  /** Its own; they vouch for nobody elsewhere. */
+  issuers: IssuerRecord[]
   patterns: PatternGrant[]
   buckets: number
 }
@@ -150,6 +156,7 @@ export interface CompiledPolicy {
   format: typeof COMPILED_FORMAT
   audience: string
   roles: Entries<CompiledRole>
+  /** The instance's own; those of organizations stand with them. */
   issuers: IssuerRecord[]
   exact: Entries<Grant[]>
   lowerCase: Entries<Grant[]>

@@ -20,7 +20,7 @@ export interface Proof {
   role: string
   grantedRole: string
   mapping: string
-  /** Null for the role of members without any match. */
+  /** Null for a role given directly, and for the role of members without any match. */
   group: string | null
 }
 
@@ -37,10 +37,6 @@ export function decide(
 ): Decision {
   const standing = checkStanding(organization, principal, level)
   if (standing) return standing
-  const groups = groupsAt(principal, now)
-  if (groups.outcome === 'absent' || groups.outcome === 'overage') {
-    return { allowed: false, reason: `groups_${groups.outcome}`, detail: GROUPS_DETAIL[groups.outcome] }
-  }
   let proof: Proof | null = null
   visitGrants(policy, organization, principal, level, now, ({ grant, group }) => {
     const role = policy.roles.get(grant.role)?.permissions.get(permission)
@@ -49,6 +45,10 @@ export function decide(
     return true
   })
   if (proof) return { allowed: true, proof }
+  const groups = groupsAt(principal, now)
+  if (groups.outcome === 'absent' || groups.outcome === 'overage') {
+    return { allowed: false, reason: `groups_${groups.outcome}`, detail: GROUPS_DETAIL[groups.outcome] }
+  }
   return {
     allowed: false,
     reason: 'permission_missing',

@@ -4,7 +4,7 @@ import { rolesAt } from './decide.ts'
 import { capturedPlaces, type Place, placesThatChanged } from './diff-places.ts'
 import { canonical, compareDocuments, type StructuralChange } from './diff-structure.ts'
 import { type Level, levelOf } from './level.ts'
-import { organizationAt, type Policy } from './loaded.ts'
+import { organizationAt, type WholePolicy } from './loaded.ts'
 import { type Claims, type Presented, type Principal, principalFromClaims } from './principal.ts'
 import type { PrincipalReason } from './reasons.ts'
 import type { PolicyDocument } from './schema.ts'
@@ -14,7 +14,7 @@ export type { StructuralChange }
 /** A policy as it is written, and loaded. */
 export interface PolicyVersion {
   document: PolicyDocument
-  policy: Policy
+  policy: WholePolicy
 }
 
 /**
@@ -73,7 +73,7 @@ export function diffPolicies(
 /** One of the two policies, and what is looked up in it again and again. */
 interface Side extends PolicyVersion {
   now: number
-  records: ReadonlyMap<string, Policy['issuers'][number]>
+  records: ReadonlyMap<string, WholePolicy['issuers'][number]>
   permissionsOf: Map<string, readonly string[]>
 }
 

@@ -4,7 +4,7 @@
 import type { CompiledCondition, Grant, PatternGrant } from './compiled.ts'
 import { type Asked, organizationExists } from './explain-list.ts'
 import { foldCase } from './fold-case.ts'
-import { type Failed, failedRule, isHere } from './grants.ts'
+import { type Failed, failedRule, isHere, outsideCeiling } from './grants.ts'
 import type { LoadedOrganization } from './loaded.ts'
 import { type Captured, findPatterns, type PatternMatch } from './pattern.ts'
 import { claimAt, describeClaim, type Principal } from './principal.ts'
@@ -35,7 +35,7 @@ export interface Failure {
 export interface FailedMapping extends Failure {
   mapping: string
   role: string
-  /** The principal's group that the mapping asks for; null for the default role. */
+  /** The principal's group that the mapping asks for; null for the default role, and a role given directly. */
   group: string | null
   pattern: { text: string; captured: Captured } | null
   grant: Grant
@@ -43,12 +43,25 @@ export interface FailedMapping extends Failure {
 
 /** Those that do not count, most telling first, for groups that do not repeat. */
 export function failedMappings(asked: Asked, groups: readonly string[]): FailedMapping[] {
-  const found: FailedMapping[] = []
+  const found = failedGiven(asked)
   for (const group of groups) {
     findInInstance(asked, group, found)
     if (asked.organization) findInOrganization(asked, asked.organization, group, found)
   }
   return found.length < 2 ? found : found.sort(byImportance)
+}
+
+/** Roles given directly that would count here, were it not for the voucher. */
+function failedGiven({ principal, level }: Asked): FailedMapping[] {
+  return principal.given.flatMap((given): FailedMapping[] => {
+    const { role, source: mapping, organization, project } = given
+    const elsewhere =
+      organization !== null && !isHere(level, { org: organization, ...(project === null ? {} : { project }) })
+    if (elsewhere || !outsideCeiling(principal, given)) return []
+    return [
+      { ...outsideVoucher(principal), mapping, role, group: null, pattern: null, grant: { role, mapping } },
+    ]
+  })
 }
 
 function byImportance(a: FailedMapping, b: FailedMapping): number {
@@ -123,8 +136,9 @@ function capturedElsewhere(
     // Outside the voucher, not even what exists is told.
     if (principal.voucher.organization !== null) return outsideVoucher(principal)
     const known = organizationExists(policy, org as string)
-    const detail = known ? `It gives its role in organization ${org}.` : `There is no organization "${org}".`
-    return { reason: known ? 'captured_elsewhere' : 'captured_unknown', detail }
+    if (known === false) return { reason: 'captured_unknown', detail: `There is no organization "${org}".` }
+    const where = known ? `organization ${org}` : `organization "${org}", if there is one`
+    return { reason: 'captured_elsewhere', detail: `It gives its role in ${where}.` }
   }
   const known = organization?.projects.has(project as string) ?? false
   const where = `project ${known ? project : `"${project}"`} ${known ? 'of' : 'in'} organization ${org}`

@@ -2,7 +2,7 @@
 // a policy and once for each organization, so that a page of it costs the page.
 import type { Grant, IssuerRecord, PatternGrant } from './compiled.ts'
 import type { Level } from './level.ts'
-import type { LoadedOrganization, Policy } from './loaded.ts'
+import type { LoadedOrganization, Policy, WholePolicy } from './loaded.ts'
 import type { Principal } from './principal.ts'
 
 /** What an explanation is about. The level exists, and the organization is the level's. */
@@ -62,13 +62,19 @@ export function* listedFrom(listing: Listing, start: number): Generator<[place: 
   }
 }
 
-export function organizationExists(policy: Policy, slug: string): boolean {
-  return policyParts(policy).organizations.has(slug)
+/** Null where only the level's own organization is at hand, and nobody can tell. */
+export function organizationExists(policy: Policy, slug: string): boolean | null {
+  return policyParts(policy).organizations?.has(slug) ?? null
 }
 
-/** The issuer record that vouches for the principal, when the policy knows it. */
-export function recordOf({ policy, principal }: Pick<Asked, 'policy' | 'principal'>): IssuerRecord | null {
-  return policyParts(policy).records.get(principal.issuer) ?? null
+/** The issuer record that vouches for the principal, when the policy or the level's organization has it. */
+export function recordOf({
+  policy,
+  organization,
+  principal: { issuer },
+}: Pick<Asked, 'policy' | 'organization' | 'principal'>): IssuerRecord | null {
+  const known = policyParts(policy).records.get(issuer)
+  return known ?? organization?.issuers.find(({ id }) => id === issuer) ?? null
 }
 
 interface PolicyParts {
@@ -76,12 +82,13 @@ interface PolicyParts {
   /** Patterns that capture the organization, and those that capture the project as well. */
   anyOrganization: Segment
   anyProject: Segment
-  organizations: ReadonlySet<string>
+  /** Of a whole policy. */
+  organizations: ReadonlySet<string> | null
   records: ReadonlyMap<string, IssuerRecord>
 }
 const partsOfPolicies = new WeakMap<Policy, PolicyParts>()
 
-function policyParts(policy: Policy): PolicyParts {
+function policyParts(policy: Policy & Partial<WholePolicy>): PolicyParts {
   const known = partsOfPolicies.get(policy)
   if (known) return known
   const parts = { global: collector(true), anyOrganization: collector(false), anyProject: collector(false) }
@@ -101,7 +108,7 @@ function policyParts(policy: Policy): PolicyParts {
     global: parts.global.finish(),
     anyOrganization: parts.anyOrganization.finish(),
     anyProject: parts.anyProject.finish(),
-    organizations: new Set(policy.organizations),
+    organizations: policy.organizations ? new Set(policy.organizations) : null,
     records: new Map(policy.issuers.map((record) => [record.id, record])),
   }
   partsOfPolicies.set(policy, made)

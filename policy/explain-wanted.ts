@@ -202,11 +202,10 @@ function addedMapping(asked: Asked, role: string, group: string): Change {
   const { policy, organization, level } = asked
   const roleLevel = policy.roles.get(role)?.level as RoleLevel
   const [at, list] = placeFor(level, roleLevel)
-  const trusted = policy.issuers.filter((record) => {
-    return (
-      record.organization === null || (at.kind !== 'global' && record.organization === organization?.slug)
-    )
-  })
+  const trusted = [
+    ...policy.issuers.filter((record) => record.organization === null),
+    ...(at.kind === 'global' ? [] : (organization?.issuers ?? [])),
+  ]
   const record = recordOf(asked)
   // Where several issuers are trusted, another's group of the same name need not mean the same people.
   const issuers = record && trusted.length > 1 && trusted.includes(record) ? { issuers: [record.id] } : {}

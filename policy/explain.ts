@@ -75,7 +75,7 @@ export interface GivenRole {
   mapping: string
   claim: string | null
   raw: string | null
-  /** Null for the default role. */
+  /** Null for a role given directly, and for the default role. */
   group: string | null
   pattern: { text: string; captured: Captured } | null
   /** All of them hold, for these claims. */
@@ -143,13 +143,15 @@ export function explain(
     met: pathsOf([...given, ...all.filter(({ reason }) => !reason.startsWith('captured'))]),
     roles: null,
   }
+  // What no group brings stands in no list of mappings.
+  const listed = pathsOf(met.filter(({ group }) => group !== null))
   return {
     level,
     standing,
     groups,
     roles: heldRoles(policy, given),
     failed: [...all, ...defaultRole(asked, given)],
-    unmatched: unmatchedPage(asked, groups, pathsOf(met), page),
+    unmatched: unmatchedPage(asked, groups, listed, page),
     near: nearMisses(asked, search),
     wanted: permission === undefined ? null : explainWanted(asked, permission, all, search, isSaid(groups)),
   }
@@ -186,7 +188,7 @@ function givenRoles(
   visitGrants(policy, organization, principal, level, now, (counting) => {
     const { grant, group } = counting
     // A token may say a group twice, and two patterns of one mapping may both match.
-    const key = group === null ? grant.mapping : `${grant.mapping}\n${group}`
+    const key = group === null ? `${grant.mapping}\n${grant.role}` : `${grant.mapping}\n${group}`
     if (!given.has(key)) {
       const raw = group === null ? null : (raws.get(group) ?? null)
       given.set(key, givenRole(counting, principal, raw === null ? null : groups.claim, raw))
@@ -253,10 +255,10 @@ function chainsFrom(policy: Policy, role: string): Chains {
 /** Why the default role, where there is one, is not given. */
 function defaultRole({ organization, principal }: Asked, given: readonly GivenRole[]): FailedMapping[] {
   if (organization === null || organization.onUnmatched === null) return []
-  if (given.some(({ group }) => group === null)) return []
+  const mapping = `organizations.${organization.slug}.onUnmatched`
+  if (given.some((one) => one.mapping === mapping)) return []
   const reason =
     principal.voucher.organization === organization.slug ? 'default_not_needed' : 'default_members_only'
-  const mapping = `organizations.${organization.slug}.onUnmatched`
   const grant: Grant = { role: organization.onUnmatched, mapping }
   const detail = FAILED_REASONS[reason]
   return [{ reason, detail, mapping, role: grant.role, group: null, pattern: null, grant }]
@@ -272,8 +274,7 @@ function unmatchedPage(
   const size = Math.max(1, Math.min(page.size, PAGE_SIZE_MAX))
   const why = whyUnmatched(asked, groups)
   const mappings: UnmatchedMapping[] = []
-  // Whatever is met is in the list, but for the default role.
-  const total = sizeOf(listing) - [...met].filter((mapping) => !mapping.endsWith('.onUnmatched')).length
+  const total = sizeOf(listing) - met.size
   let next: number | null = null
   for (const [place, listed] of listedFrom(listing, page.after)) {
     if (met.has(listed.grant.mapping)) continue

@@ -5,9 +5,12 @@ import { foldCase } from './fold-case.ts'
 import type { Level } from './level.ts'
 import type { GrantIndex, LoadedGroupGrants, LoadedOrganization, Policy } from './loaded.ts'
 import { type Captured, findPatterns, type PatternMatch } from './pattern.ts'
-import { claimAt, groupsAt, type Principal } from './principal.ts'
+import { claimAt, type DirectGrant, groupsAt, type Principal } from './principal.ts'
 
-/** A grant that counts, and the group that brought it; null for the role of members without any match. */
+/**
+ * A grant that counts, and the group that brought it; null for a role given directly, and for the role of
+ * members without any match.
+ */
 export interface Counting {
   grant: Grant
   group: string | null
@@ -31,8 +34,8 @@ interface Walk {
 }
 
 /**
- * Calls `visit` for each grant that counts until it answers true. The cost follows the principal's groups, not
- * the number of mappings.
+ * Calls `visit` for each grant that counts until it answers true. The cost follows the principal's groups and
+ * given roles, not the number of mappings.
  * @returns until when the same grants count, in seconds since the epoch.
  */
 export function visitGrants(
@@ -43,16 +46,45 @@ export function visitGrants(
   now: number,
   visit: Visit,
 ): number {
-  const groups = groupsAt(principal, now)
-  if (groups.outcome === 'absent' || groups.outcome === 'overage') return Number.POSITIVE_INFINITY
-  const walk: Walk = { principal, level, now, visit, until: groups.until, matched: false }
+  const walk: Walk = { principal, level, now, visit, until: Number.POSITIVE_INFINITY, matched: false }
   const at = level.kind === 'global' ? null : organization
+  // What is given directly counts whatever the token says about groups.
+  if (principal.given.length > 0 && visitGiven(policy, at, walk)) return walk.until
+  const groups = groupsAt(principal, now)
+  if (groups.outcome === 'absent' || groups.outcome === 'overage') return walk.until
+  walk.until = groups.until
   for (const group of groups.names) {
     if (visitInstance(policy, at, walk, group)) return walk.until
     if (at && visitOrganization(at, walk, group)) return walk.until
   }
   if (at) visitUnmatched(at, walk)
   return walk.until
+}
+
+/** Roles given directly, each as a mapping at its level would give it. */
+function visitGiven(policy: Policy, organization: LoadedOrganization | null, walk: Walk): boolean {
+  for (const given of walk.principal.given) {
+    const { role, project } = given
+    if (outsideCeiling(walk.principal, given) || policy.roles.get(role)?.level !== kindOf(given)) continue
+    if (given.organization !== null) {
+      if (given.organization !== organization?.slug) continue
+      const { onUnmatched, projects } = organization
+      if (onUnmatched !== null && (project === null || projects.has(project))) walk.matched = true
+    }
+    if (!isWithin(walk.level, project ?? undefined)) continue
+    if (walk.visit({ grant: { role, mapping: given.source }, group: null, match: null })) return true
+  }
+  return false
+}
+
+/** An organization's issuer yields nothing outside it, whatever was given to whom it vouches for. */
+export function outsideCeiling({ voucher }: Principal, given: DirectGrant): boolean {
+  return voucher.organization !== null && voucher.organization !== given.organization
+}
+
+/** Where it is given; its role must be of that level, as a mapping's. */
+function kindOf({ organization, project }: DirectGrant): Level['kind'] {
+  return organization === null ? 'global' : project === null ? 'organization' : 'project'
 }
 
 /** Mappings written at the global level, and those whose pattern names the level. */

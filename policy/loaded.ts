@@ -6,6 +6,7 @@ import {
   type CompiledBucket,
   type CompiledDocuments,
   type CompiledOrganization,
+  type CompiledPolicy,
   type CompiledRouteEnd,
   type CompiledRouteNode,
   type Entries,
@@ -39,6 +40,8 @@ export interface LoadedOrganization {
   /** Display names by slug. */
   projects: ReadonlyMap<string, string>
   onUnmatched: string | null
+  /** Its own; they vouch for nobody elsewhere. */
+  issuers: readonly IssuerRecord[]
   patterns: PatternIndex<PatternGrant>
   buckets: number
   exact: ReadonlyMap<string, LoadedGroupGrants>
@@ -52,16 +55,22 @@ export interface RouteNode {
   rest: ReadonlyMap<string, CompiledRouteEnd> | null
 }
 
+/** What deciding needs besides the organization asked about. */
 export interface Policy {
   audience: string
   roles: ReadonlyMap<string, LoadedRole>
+  /** The instance's own; of a whole policy, those of its organizations as well. */
   issuers: readonly IssuerRecord[]
-  /** Records by exact `iss`; several only where organizations share one. */
+  /** These by exact `iss`; several only where organizations share one. */
   issuersByName: ReadonlyMap<string, readonly IssuerRecord[]>
   exact: GrantIndex
   lowerCase: GrantIndex
   patterns: PatternIndex<PatternGrant>
   hosts: ReadonlyMap<string, RouteNode>
+}
+
+/** With every organization: for tools that have the whole document. The edge reads them one by one. */
+export interface WholePolicy extends Policy {
   /** Slugs of all organizations. */
   organizations: readonly string[]
   /** Whole, with every bucket; null when there is none of that slug. */
@@ -69,24 +78,15 @@ export interface Policy {
 }
 
 /** Throws when a document is of another format: a policy that cannot be read must never decide. */
-export function loadPolicy({ policy, organizations, buckets }: CompiledDocuments): Policy {
-  if (policy.format !== COMPILED_FORMAT) {
-    throw new Error(`compiled policy has format ${policy.format}, this build reads ${COMPILED_FORMAT}`)
-  }
+export function loadPolicy({ policy, organizations, buckets }: CompiledDocuments): WholePolicy {
   const headers = new Map(organizations)
   const bucketsByName = new Map(buckets)
   const loaded = new Map<string, LoadedOrganization>()
+  const issuers = [...policy.issuers, ...organizations.flatMap(([, header]) => header.issuers)]
   return {
-    audience: policy.audience,
-    roles: new Map(
-      policy.roles.map(([name, role]) => [name, { ...role, permissions: new Map(role.permissions) }]),
-    ),
-    issuers: policy.issuers,
-    issuersByName: recordsByName(policy.issuers),
-    exact: new Map(policy.exact),
-    lowerCase: new Map(policy.lowerCase),
-    patterns: indexPatterns(policy.patterns),
-    hosts: new Map(policy.hosts.map(([host, node]) => [host, loadRouteNode(node)])),
+    ...loadInstance(policy),
+    issuers,
+    issuersByName: recordsByName(issuers),
     organizations: [...headers.keys()],
     organization(slug) {
       const known = loaded.get(slug)
@@ -105,8 +105,27 @@ export function loadPolicy({ policy, organizations, buckets }: CompiledDocuments
   }
 }
 
+/** The instance's part alone. Throws when the document is of another format. */
+export function loadInstance(policy: CompiledPolicy): Policy {
+  if (policy.format !== COMPILED_FORMAT) {
+    throw new Error(`compiled policy has format ${policy.format}, this build reads ${COMPILED_FORMAT}`)
+  }
+  return {
+    audience: policy.audience,
+    roles: new Map(
+      policy.roles.map(([name, role]) => [name, { ...role, permissions: new Map(role.permissions) }]),
+    ),
+    issuers: policy.issuers,
+    issuersByName: recordsByName(policy.issuers),
+    exact: new Map(policy.exact),
+    lowerCase: new Map(policy.lowerCase),
+    patterns: indexPatterns(policy.patterns),
+    hosts: new Map(policy.hosts.map(([host, node]) => [host, loadRouteNode(node)])),
+  }
+}
+
 /** The organization a level lies in; null for the global level and for one that does not exist. */
-export function organizationAt(policy: Policy, level: Level): LoadedOrganization | null {
+export function organizationAt(policy: WholePolicy, level: Level): LoadedOrganization | null {
   return level.kind === 'global' ? null : policy.organization(level.organization)
 }
 
@@ -115,21 +134,28 @@ export function loadOrganization(
   slug: string,
   header: CompiledOrganization,
   buckets: readonly CompiledBucket[],
-): LoadedOrganization {
-  const exact = new Map<string, LoadedGroupGrants>()
-  const lowerCase = new Map<string, LoadedGroupGrants>()
-  for (const bucket of buckets) {
-    addGrants(exact, bucket.exact)
-    addGrants(lowerCase, bucket.lowerCase)
-  }
-  return {
+): GrowingOrganization {
+  const organization: GrowingOrganization = {
     ...header,
     slug,
     projects: new Map(header.projects),
     patterns: indexPatterns(header.patterns),
-    exact,
-    lowerCase,
+    exact: new Map(),
+    lowerCase: new Map(),
   }
+  for (const bucket of buckets) addBucket(organization, bucket)
+  return organization
+}
+
+/** An organization whose buckets come one by one. */
+export interface GrowingOrganization extends LoadedOrganization {
+  exact: Map<string, LoadedGroupGrants>
+  lowerCase: Map<string, LoadedGroupGrants>
+}
+
+export function addBucket({ exact, lowerCase }: GrowingOrganization, bucket: CompiledBucket): void {
+  addGrants(exact, bucket.exact)
+  addGrants(lowerCase, bucket.lowerCase)
 }
 
 const NO_PROJECTS: GrantIndex = new Map()

@@ -6,7 +6,7 @@ import type { IssuerRecord } from './compiled.ts'
 import { type Decision, decide, decideRoute, type Proof, rolesAt } from './decide.ts'
 import { visitGrants } from './grants.ts'
 import { describeLevel, type Level, levelOf } from './level.ts'
-import { loadPolicy, organizationAt, type Policy } from './loaded.ts'
+import { loadPolicy, organizationAt, type WholePolicy } from './loaded.ts'
 import { nearest } from './nearest.ts'
 import { type PrincipalResult, principalFromClaims } from './principal.ts'
 import type { Fault, Path } from './problems.ts'
@@ -49,7 +49,7 @@ export interface TestResult {
 }
 
 /** Every test of the document, in order. `now` is in seconds since the epoch; a test may set its own time. */
-export function runPolicyTests(document: PolicyDocument, policy: Policy, now: number): TestResult[] {
+export function runPolicyTests(document: PolicyDocument, policy: WholePolicy, now: number): TestResult[] {
   const records = new Map(policy.issuers.map((record) => [record.id, record]))
   return document.tests.map((test, index) => {
     const path = ['tests', index]
@@ -82,7 +82,7 @@ export function checkPublishable(document: PolicyDocument, now: number): Fault[]
 
 type Records = ReadonlyMap<string, IssuerRecord>
 
-function runTest(policy: Policy, records: Records, test: PolicyTest, now: number): TestCheck[] {
+function runTest(policy: WholePolicy, records: Records, test: PolicyTest, now: number): TestCheck[] {
   if (test.principal === 'anonymous') return [checkRequest(policy, null, null, test, now)]
   const { issuer } = test.principal
   const record = records.get(issuer)
@@ -113,7 +113,7 @@ function wrong(path: Path, expected: string, came: string): TestCheck {
 }
 
 function checkRoles(
-  policy: Policy,
+  policy: WholePolicy,
   made: PrincipalResult,
   level: Level,
   { expect: { roles } }: PolicyTest,
@@ -154,7 +154,7 @@ function listed(roles: readonly string[]): string {
 }
 
 function checkPermissions(
-  policy: Policy,
+  policy: WholePolicy,
   made: PrincipalResult,
   level: Level,
   { expect }: PolicyTest,
@@ -171,7 +171,7 @@ function checkPermissions(
 }
 
 function answerPermission(
-  policy: Policy,
+  policy: WholePolicy,
   made: PrincipalResult,
   level: Level,
   permission: string,
@@ -215,7 +215,7 @@ function describeAnswer(answer: TestAnswer): string {
 }
 
 function checkRequest(
-  policy: Policy,
+  policy: WholePolicy,
   record: IssuerRecord | null,
   made: PrincipalResult | null,
   { request = '', expect }: PolicyTest,
@@ -228,7 +228,7 @@ function checkRequest(
 
 /** As the Worker admits a request (worker/admit.ts), once the token is believed. */
 function answerRequest(
-  policy: Policy,
+  policy: WholePolicy,
   record: IssuerRecord | null,
   made: PrincipalResult | null,
   request: string,

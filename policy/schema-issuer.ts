@@ -144,6 +144,11 @@ export const Issuer = z
       .max(604_800)
       .default(86_400)
       .describe('How long the last good keys serve while the issuer cannot be reached.'),
+    vpcBinding: z
+      .string()
+      .regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'must be the name of a binding of the Worker, such as OKTA_VPC')
+      .optional()
+      .describe('The VPC service binding of the Worker that reaches it, for issuers of a private network.'),
     preset: Preset.optional().describe(
       'Ready-made claim names of a product; what is written beside it goes first.',
     ),

@@ -102,6 +102,7 @@ function statusOf(reason: Reason): number {
     case 'groups_overage':
     case 'permission_missing':
     case 'access_denied':
+    case 'principal_inactive':
     case 'grant_not_allowed':
     case 'grant_to_self':
       return 403
@@ -134,6 +135,8 @@ function statusOf(reason: Reason): number {
     case 'upstream_unreachable':
       return 502
     case 'keys_unavailable':
+    case 'policy_unavailable':
+    case 'changes_unavailable':
     case 'database_unavailable':
       return 503
     case 'upstream_timeout':

@@ -1,7 +1,7 @@
 // What the Worker is given: its bindings and variables, and the bundled policy. Variables are read once per
 // isolate; one that is missing or wrong is a fault that names it.
 import compiledPolicy from 'postern:policy'
-import { loadPolicy, type Policy } from '../policy/loaded.ts'
+import { loadPolicy, type WholePolicy } from '../policy/loaded.ts'
 import type { IssuerObject } from './keys/issuer-object.ts'
 import type { SigningKeysObject } from './keys/signing-object.ts'
 import type { PrincipalObject } from './principals/principal-object.ts'
@@ -46,7 +46,7 @@ export interface Settings {
 }
 
 /** The policy is, until it can be edited, the one bundled with the Worker. */
-export const policy: Policy = loadPolicy(compiledPolicy)
+export const policy: WholePolicy = loadPolicy(compiledPolicy)
 
 const settingsByEnvironment = new WeakMap<Environment, Settings>()
 

@@ -1,6 +1,6 @@
 // One decision next to the floor: the same questions, in turn, a cell for each kind of caller and answer. The
 // floor and Postern must agree before any is timed.
-import type { Policy } from '../../policy/loaded.ts'
+import type { WholePolicy } from '../../policy/loaded.ts'
 import { type Figures, median } from './figures.ts'
 import { type Floor, loadFloor } from './floor.ts'
 import { type Mapping, mappingsOf, type Question, questionsOf, type Size } from './mappings.ts'
@@ -14,7 +14,7 @@ const CALLERS = 500
 
 export interface Loaded {
   size: Size
-  policy: Policy
+  policy: WholePolicy
   floor: Floor
 }
 
@@ -24,7 +24,7 @@ export function loadSize(figures: Figures, size: Size): Loaded {
   return { size, policy, floor: loadFloor(mappings) }
 }
 
-function compileAndLoad(figures: Figures, size: Size, mappings: readonly Mapping[]): Policy {
+function compileAndLoad(figures: Figures, size: Size, mappings: readonly Mapping[]): WholePolicy {
   const key = `policy.compile.${size.mappings}`
   const document = documentOf(mappings)
   const begin = performance.now()

@@ -3,7 +3,7 @@
 import { compilePolicy } from '../../policy/compile.ts'
 import type { CompiledDocuments } from '../../policy/compiled.ts'
 import { type Decision, decide } from '../../policy/decide.ts'
-import { loadPolicy, type Policy } from '../../policy/loaded.ts'
+import { loadPolicy, type WholePolicy } from '../../policy/loaded.ts'
 import { type Principal, principalFromClaims } from '../../policy/principal.ts'
 import { PolicyDocument, type Project } from '../../policy/schema.ts'
 import { CATALOGUE, type Mapping, PROJECTS_PER_ORGANIZATION, projectName, type Question } from './mappings.ts'
@@ -56,7 +56,7 @@ export function bytesOf({ policy, organizations, buckets }: Compiled): number {
   return [...organizations, ...buckets].reduce((sum, [, text]) => sum + text.length, policy.length)
 }
 
-export function loadFromText({ policy, organizations, buckets }: Compiled): Policy {
+export function loadFromText({ policy, organizations, buckets }: Compiled): WholePolicy {
   const read = ([name, text]: [string, string]) => [name, JSON.parse(text)]
   return loadPolicy({
     policy: JSON.parse(policy),
@@ -68,11 +68,11 @@ export function loadFromText({ policy, organizations, buckets }: Compiled): Poli
 /** A question as decide is asked it. */
 export interface Asked {
   principal: Principal
-  organization: NonNullable<ReturnType<Policy['organization']>>
+  organization: NonNullable<ReturnType<WholePolicy['organization']>>
   question: { permission: string; level: Question['level']; now: number }
 }
 
-export function askedOf(policy: Policy, questions: readonly Question[]): Asked[] {
+export function askedOf(policy: WholePolicy, questions: readonly Question[]): Asked[] {
   const principals = new Map<readonly string[], Principal>()
   return questions.map(({ groups, organization, permission, level }) => {
     const principal = principals.get(groups) ?? principalOf(policy, groups)
@@ -85,12 +85,12 @@ export function askedOf(policy: Policy, questions: readonly Question[]): Asked[]
   })
 }
 
-function principalOf(policy: Policy, groups: readonly string[]): Principal {
+function principalOf(policy: WholePolicy, groups: readonly string[]): Principal {
   const result = principalFromClaims(policy.issuers[0]!, { sub: 'somebody', groups })
   if (!result.ok) throw new Error(result.detail)
   return result.principal
 }
 
-export function answer(policy: Policy, { organization, principal, question }: Asked): Decision {
+export function answer(policy: WholePolicy, { organization, principal, question }: Asked): Decision {
   return decide(policy, organization, principal, question)
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { checkPolicy } from '../../policy/check.ts'
 import { compilePolicy } from '../../policy/compile.ts'
 import { type Level, levelOf } from '../../policy/level.ts'
-import { loadPolicy, type Policy } from '../../policy/loaded.ts'
+import { loadPolicy, type WholePolicy } from '../../policy/loaded.ts'
 import type { Groups, Principal } from '../../policy/principal.ts'
 import { PolicyDocument, type RoleLevel } from '../../policy/schema.ts'
 
@@ -156,7 +156,7 @@ export function sound(document: PolicyDocument): PolicyDocument {
 }
 
 /** As a Worker has it: through JSON. */
-export function loaded(document: PolicyDocument): Policy {
+export function loaded(document: PolicyDocument): WholePolicy {
   return loadPolicy(JSON.parse(JSON.stringify(compilePolicy(document))))
 }
 

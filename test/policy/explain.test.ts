@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { rolesAt } from '../../policy/decide.ts'
 import { type ExplainQuestion, type Explanation, explain } from '../../policy/explain.ts'
 import { type Level, levelOf } from '../../policy/level.ts'
-import { organizationAt, type Policy } from '../../policy/loaded.ts'
+import { organizationAt, type WholePolicy } from '../../policy/loaded.ts'
 import { principalFromClaims } from '../../policy/principal.ts'
 import { PolicyDocument } from '../../policy/schema.ts'
 import { loaded, NOW, principalOf, sound } from './explain-arbitraries.ts'
@@ -30,13 +30,13 @@ function documentOf(members: object): PolicyDocument {
   return sound(PolicyDocument.parse({ version: 1, roles: ROLES, issuers, ...members }))
 }
 
-function policyOf(members: object): Policy {
+function policyOf(members: object): WholePolicy {
   return loaded(documentOf(members))
 }
 
 /** What is explained to somebody whose token says these claims. */
 function explained(
-  policy: Policy,
+  policy: WholePolicy,
   claims: object,
   at: Level,
   more: Partial<ExplainQuestion> = {},

@@ -7,7 +7,7 @@ import type { IssuerRecord } from '../../policy/compiled.ts'
 import { type Decision, decide, type HeldRoles, rolesAt } from '../../policy/decide.ts'
 import { describeProblems, type ParsedPolicy, parsePolicy } from '../../policy/document.ts'
 import { type Level, levelOf } from '../../policy/level.ts'
-import { loadPolicy, organizationAt, type Policy } from '../../policy/loaded.ts'
+import { loadPolicy, organizationAt, type WholePolicy } from '../../policy/loaded.ts'
 import type { Claims, Groups, Principal } from '../../policy/principal.ts'
 import type { PolicyDocument } from '../../policy/schema.ts'
 
@@ -35,11 +35,11 @@ export function documentOf(text: string): PolicyDocument {
 }
 
 /** The policy as a Worker has it: through JSON, as it is bundled. */
-export function policyOf(members: object): Policy {
+export function policyOf(members: object): WholePolicy {
   return loaded(documentOf(JSON.stringify({ version: 1, ...members })))
 }
 
-export function loaded(document: PolicyDocument): Policy {
+export function loaded(document: PolicyDocument): WholePolicy {
   return loadPolicy(JSON.parse(JSON.stringify(compilePolicy(document))))
 }
 
@@ -81,7 +81,7 @@ export function levelAt(path: string): Level {
 }
 
 export function ask(
-  policy: Policy,
+  policy: WholePolicy,
   principal: Principal,
   permission: string,
   at: string,
@@ -91,22 +91,22 @@ export function ask(
   return decide(policy, organizationAt(policy, level), principal, { permission, level, now })
 }
 
-export function heldAt(policy: Policy, principal: Principal, at: string, now = NOW): HeldRoles {
+export function heldAt(policy: WholePolicy, principal: Principal, at: string, now = NOW): HeldRoles {
   const level = levelAt(at)
   return rolesAt(policy, organizationAt(policy, level), principal, level, now)
 }
 
-export function rolesOf(policy: Policy, principal: Principal, at: string, now = NOW): string[] {
+export function rolesOf(policy: WholePolicy, principal: Principal, at: string, now = NOW): string[] {
   return heldAt(policy, principal, at, now).roles
 }
 
 /** Every permission that some role of the policy gives. */
-export function permissionsOf({ roles }: Policy): string[] {
+export function permissionsOf({ roles }: WholePolicy): string[] {
   return [...new Set([...roles.values()].flatMap(({ permissions }) => [...permissions.keys()]))].sort()
 }
 
 /** Every permission the principal has at a level. */
-export function allowedAt(policy: Policy, principal: Principal, at: string, now = NOW): string[] {
+export function allowedAt(policy: WholePolicy, principal: Principal, at: string, now = NOW): string[] {
   return permissionsOf(policy).filter((permission) => ask(policy, principal, permission, at, now).allowed)
 }
 

@@ -2,7 +2,7 @@
 // request wants to go, so they are asked on every request, also for a token verified before.
 import type { IssuerRecord } from '../../policy/compiled.ts'
 import type { Level } from '../../policy/level.ts'
-import type { Policy } from '../../policy/loaded.ts'
+import type { WholePolicy } from '../../policy/loaded.ts'
 import type { Claims } from '../../policy/principal.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
 
@@ -12,7 +12,7 @@ export type SelectedRecord = { ok: true; record: IssuerRecord } | Refusal
  * Several records may share an `iss`: the level's organization chooses among them, else the audience does.
  * An `iss` of the instance is the instance's alone.
  */
-export function selectRecord(policy: Policy, level: Level, claims: Claims): SelectedRecord {
+export function selectRecord(policy: WholePolicy, level: Level, claims: Claims): SelectedRecord {
   const { iss } = claims
   if (typeof iss !== 'string') {
     return refuse('claim_missing', 'It has no "iss" claim that is a string.', { check: 'iss' })
@@ -42,7 +42,7 @@ export function selectRecord(policy: Policy, level: Level, claims: Claims): Sele
 }
 
 /** The configured issuer that differs by a slash at the end or by case only: the usual mistake. */
-function nearIssuer(policy: Policy, iss: string): string | null {
+function nearIssuer(policy: WholePolicy, iss: string): string | null {
   const plain = (name: string) => name.toLowerCase().replace(/\/$/, '')
   for (const name of policy.issuersByName.keys()) if (plain(name) === plain(iss)) return name
   return null
@@ -50,7 +50,7 @@ function nearIssuer(policy: Policy, iss: string): string | null {
 
 /** `aud` (RFC 7519 4.1.3) and `azp` (OpenID Connect Core 2). */
 export function checkAudience(
-  policy: Policy,
+  policy: WholePolicy,
   record: IssuerRecord,
   level: Level,
   claims: Claims,
@@ -61,7 +61,11 @@ export function checkAudience(
   return checkAuthorizedParty(record, accepted, claims)
 }
 
-function audiencesOf(policy: Policy, record: IssuerRecord, organization: string | null): readonly string[] {
+function audiencesOf(
+  policy: WholePolicy,
+  record: IssuerRecord,
+  organization: string | null,
+): readonly string[] {
   if (record.audiences) return record.audiences
   const own = organization === null ? undefined : policy.organization(organization)?.audience
   return own === undefined ? [policy.audience] : [policy.audience, own]
