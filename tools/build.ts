@@ -1,9 +1,10 @@
 // Builds the Worker: compiles the policy and bundles worker/entry.ts with it into one file. The file that
 // `npm start`, the tests, the benchmarks and `wrangler deploy` run is made here and nowhere else.
-import { mkdirSync, readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { build, type Plugin } from 'esbuild'
+import { build, type Metafile, type Plugin } from 'esbuild'
 import { compilePolicy } from '../policy/compile.ts'
 import { describeProblems, parsePolicy } from '../policy/document.ts'
 import { checkPublishable } from '../policy/policy-tests.ts'
@@ -19,6 +20,11 @@ export interface BuildOptions {
   entry?: string
 }
 
+export interface BuiltWorker {
+  /** Every module that runs when an isolate starts; the others wait until a dynamic import asks for them. */
+  atStart: string[]
+}
+
 /**
  * Throws with every problem of the policy, each with file, line and column, when it is not valid or fails its
  * own tests.
@@ -27,7 +33,7 @@ export async function buildWorker({
   policy,
   outFile,
   entry = 'worker/entry.ts',
-}: BuildOptions): Promise<void> {
+}: BuildOptions): Promise<BuiltWorker> {
   const catalogue = readFileSync(join(ROOT, 'policy/catalogue.yaml'), 'utf8')
   const parsed = parsePolicy(policy.text, { file: policy.file, catalogue })
   if (!parsed.ok) throw new Error(`The policy is not valid.\n${describeProblems(parsed.problems)}`)
@@ -35,12 +41,13 @@ export async function buildWorker({
   if (failed.length > 0) {
     throw new Error(`The policy fails its own tests.\n${describeProblems(failed.map(parsed.locate))}`)
   }
-  const compiled = JSON.stringify(compilePolicy(parsed.policy))
-  await build({
+  const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: [entry],
     outfile: outFile,
     bundle: true,
+    // One file. What is reached by dynamic import alone is wrapped, and runs when it is first asked for.
+    splitting: false,
     format: 'esm',
     target: 'es2024',
     conditions: ['workerd', 'worker', 'browser'],
@@ -49,19 +56,50 @@ export async function buildWorker({
     keepNames: true,
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [bundledPolicy(compiled)],
+    metafile: true,
+    plugins: [
+      jsonModules({
+        'postern:policy': JSON.stringify(compilePolicy(parsed.policy)),
+        'postern:policy-source': JSON.stringify({ ...policy, catalogue, revision: compilerRevision() }),
+      }),
+    ],
   })
+  return { atStart: modulesAtStart(metafile, entry) }
 }
 
-/** `import policy from 'postern:policy'` gives the compiled policy. */
-function bundledPolicy(compiled: string): Plugin {
+/** Modules that are not files: `import policy from 'postern:policy'` gives the compiled policy. */
+function jsonModules(modules: Record<string, string>): Plugin {
   return {
-    name: 'bundled-policy',
+    name: 'policy-modules',
     setup(build) {
-      build.onResolve({ filter: /^postern:policy$/ }, ({ path }) => ({ path, namespace: 'policy' }))
-      build.onLoad({ filter: /.*/, namespace: 'policy' }, () => ({ contents: compiled, loader: 'json' }))
+      build.onResolve({ filter: /^postern:/ }, ({ path }) => ({ path, namespace: 'policy' }))
+      build.onLoad({ filter: /.*/, namespace: 'policy' }, ({ path }) => {
+        const contents = modules[path]
+        return contents === undefined ? undefined : { contents, loader: 'json' }
+      })
     },
   }
+}
+
+/** One for each way to compile: what another one made has to be compiled again (worker/publisher/). */
+function compilerRevision(): string {
+  const hash = createHash('sha256')
+  const folder = join(ROOT, 'policy')
+  for (const name of readdirSync(folder).sort()) {
+    if (name.endsWith('.ts')) hash.update(name).update(readFileSync(join(folder, name)))
+  }
+  return hash.digest('base64url')
+}
+
+function modulesAtStart({ inputs }: Metafile, entry: string): string[] {
+  const reached = new Set([entry])
+  // A Set goes on to what is added while it is walked.
+  for (const file of reached) {
+    for (const { path, kind, external } of inputs[file]?.imports ?? []) {
+      if (!external && kind !== 'dynamic-import') reached.add(path)
+    }
+  }
+  return [...reached].sort()
 }
 
 if (import.meta.main) {
@@ -69,7 +107,8 @@ if (import.meta.main) {
   mkdirSync(join(ROOT, 'dist/assets'), { recursive: true })
   const { values } = parseArgs({ options: { policy: { type: 'string', default: 'postern.policy.yaml' } } })
   const text = readFileSync(join(ROOT, values.policy), 'utf8')
-  await buildWorker({ policy: { text, file: values.policy }, outFile: WORKER_FILE }).catch((error: Error) => {
+  const building = buildWorker({ policy: { text, file: values.policy }, outFile: WORKER_FILE })
+  await building.catch((error: Error) => {
     console.error(error.message)
     process.exit(1)
   })
