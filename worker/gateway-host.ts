@@ -31,6 +31,12 @@ gatewayHost.get('/.well-known/jwks.json', async (context) => {
   return context.json(jwks, 200, { 'cache-control': `public, max-age=${JWKS_MAX_AGE_SECONDS}` })
 })
 
+/** Loaded when it is first asked for: what only forwards never evaluates the schemas of the management API. */
+gatewayHost.all('/api/*', async (context) => {
+  const { api } = await import('./api/mount.ts')
+  return api.fetch(context.req.raw, context.env)
+})
+
 gatewayHost.notFound((context) => {
   const { method, path } = context.req
   const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`

@@ -1,0 +1,4 @@
+// Handlers of audit events.
+import type { SomeHandlers } from './call.ts'
+
+export const auditHandlers = {} satisfies SomeHandlers

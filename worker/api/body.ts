@@ -1,0 +1,91 @@
+// The body of a request as JSON that can be read in one way only: declared as JSON, within bounds, UTF-8, no
+// member twice.
+import { type Refusal, refuse, shown } from '../refusal.ts'
+
+export const BODY_BYTES_MAX = 1024 * 1024
+/** A declared organization with 100,000 mappings. */
+export const DECLARATION_BYTES_MAX = 32 * 1024 * 1024
+const JSON_DEPTH_MAX = 64
+
+export type ReadBody = { ok: true; value: unknown; text: string } | Refusal
+
+export async function readJson(request: Request, bytesMax: number): Promise<ReadBody> {
+  const type = request.headers.get('content-type')
+  if (!/^application\/json(?:; *charset="?utf-8"?)? *$/i.test(type ?? '')) {
+    const detail = `Its type is ${type === null ? 'not declared' : shown(type)}; send "content-type: application/json".`
+    return refuse('media_type_not_supported', detail, { check: 'content-type' })
+  }
+  const bytes = await readBytes(request, bytesMax)
+  if (bytes === null) {
+    const detail = `This operation takes ${bytesMax} bytes at most.`
+    return refuse('body_too_large', detail, { members: { limit: bytesMax } })
+  }
+  let text: string
+  let value: unknown
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    value = JSON.parse(text)
+  } catch (error) {
+    const why = error instanceof SyntaxError ? ` ${shown(error.message)}` : ''
+    return invalidBody(`The body is not JSON in UTF-8.${why}`)
+  }
+  const members = countMembers(value, 1)
+  if (members === null) return invalidBody(`The body is nested more than ${JSON_DEPTH_MAX} levels deep.`)
+  // docs/decisions/json-duplicates.md: a member that stands twice is written twice and read once.
+  if (members !== countWritten(text)) return invalidBody('An object in the body has a member twice.')
+  return { ok: true, value, text }
+}
+
+function invalidBody(message: string): Refusal {
+  return refuse('input_invalid', message, { members: { errors: [{ path: '', message }] } })
+}
+
+/** Null when there is more. Stops reading there, whatever the length that was declared. */
+async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array | null> {
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return null
+  const chunks: Uint8Array[] = []
+  let length = 0
+  const reader = request.body?.getReader()
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }
+    if (done) break
+    length += value.byteLength
+    if (length > bytesMax) {
+      await reader?.cancel()
+      return null
+    }
+    chunks.push(value)
+  }
+  const bytes = new Uint8Array(length)
+  let position = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, position)
+    position += chunk.byteLength
+  }
+  return bytes
+}
+
+function countMembers(value: unknown, depth: number): number | null {
+  if (typeof value !== 'object' || value === null) return 0
+  if (depth > JSON_DEPTH_MAX) return null
+  let count = Array.isArray(value) ? 0 : Object.keys(value).length
+  for (const member of Object.values(value)) {
+    const within = countMembers(member, depth + 1)
+    if (within === null) return null
+    count += within
+  }
+  return count
+}
+
+/** In valid JSON each colon outside of strings belongs to one member. */
+function countWritten(json: string): number {
+  let count = 0
+  let inString = false
+  for (let index = 0; index < json.length; index++) {
+    const char = json.charCodeAt(index)
+    if (char === 0x22) inString = !inString
+    else if (inString && char === 0x5c) index += 1
+    else if (!inString && char === 0x3a) count += 1
+  }
+  return count
+}

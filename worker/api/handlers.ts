@@ -1,0 +1,15 @@
+// Every operation's handler, in one map. Each file has those of its subject.
+import { auditHandlers } from './audit.ts'
+import type { SomeHandlers } from './call.ts'
+import { instanceHandlers } from './instance.ts'
+import { organizationHandlers } from './organizations.ts'
+import { projectHandlers } from './projects.ts'
+import { versionHandlers } from './versions.ts'
+
+export const HANDLERS: SomeHandlers = {
+  ...organizationHandlers,
+  ...projectHandlers,
+  ...instanceHandlers,
+  ...versionHandlers,
+  ...auditHandlers,
+}

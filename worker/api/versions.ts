@@ -1,0 +1,4 @@
+// Handlers of versions of documents.
+import type { SomeHandlers } from './call.ts'
+
+export const versionHandlers = {} satisfies SomeHandlers
