@@ -77,6 +77,8 @@ export const API_REASONS = {
   set_elsewhere: 'It is set in a place that the API does not write.',
   version_required: 'A change must say which version it is made to.',
   version_conflict: 'It has been changed since the version that was read.',
+  access_key_invalid: 'The key of the service account is not valid.',
+  link_not_allowed: 'An identity and what a user has elsewhere may not meet in one user.',
   grant_not_allowed: 'The change gives a role that the caller may not give.',
   grant_to_self: 'The change gives the caller a role the caller does not have.',
   confirmation_needed: 'The change has an effect that must be confirmed.',

@@ -94,6 +94,7 @@ function statusOf(reason: Reason): number {
     case 'claim_missing':
     case 'claim_invalid':
     case 'groups_malformed':
+    case 'access_key_invalid':
       return 401
     case 'organization_unknown':
     case 'project_unknown':
@@ -114,6 +115,7 @@ function statusOf(reason: Reason): number {
       return 405
     case 'already_exists':
     case 'name_taken':
+    case 'link_not_allowed':
     case 'in_use':
     case 'set_elsewhere':
     case 'confirmation_needed':
