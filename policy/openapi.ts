@@ -1,45 +1,22 @@
 // The OpenAPI 3.1 document of the management API, made of the operations table: what a client has to send, and
 // what may come back. Nothing is written here that the table says already.
 import { z } from 'zod'
+import { EXAMPLE_BODIES, EXAMPLE_PARAMETERS } from './openapi-examples.ts'
+import {
+  type Answer,
+  type Content,
+  HEADERS,
+  type JsonSchema,
+  PARAMETERS,
+  type Parameter,
+  PROBLEMS,
+  reference,
+  SECURITY_SCHEMES,
+} from './openapi-parts.ts'
 import { API_PREFIX, type Operation, Preview } from './operations/common.ts'
 import { OPERATIONS, type OperationId } from './operations/table.ts'
 import { ProblemDocument } from './problem-document.ts'
 import { REASONS } from './reasons.ts'
-
-/** A JSON Schema of draft 2020-12, as far as the reference page reads it. */
-export interface JsonSchema {
-  $ref?: string
-  type?: string | string[]
-  description?: string
-  properties?: Record<string, JsonSchema>
-  required?: string[]
-  items?: JsonSchema
-  additionalProperties?: JsonSchema | boolean
-  anyOf?: JsonSchema[]
-  oneOf?: JsonSchema[]
-  allOf?: JsonSchema[]
-  enum?: unknown[]
-  const?: unknown
-  default?: unknown
-  pattern?: string
-  format?: string
-  [keyword: string]: unknown
-}
-
-export interface Parameter {
-  name: string
-  in: 'path' | 'query' | 'header'
-  required: boolean
-  description?: string
-  schema: JsonSchema
-}
-
-type Content = Record<string, { schema: JsonSchema }>
-export interface Answer {
-  description: string
-  headers?: Record<string, { $ref: string }>
-  content?: Content
-}
 
 export interface DescribedOperation {
   operationId: OperationId
@@ -69,6 +46,8 @@ export interface OpenApiDocument {
   }
 }
 
+export type { JsonSchema, Parameter }
+
 /** Answers that also come as lines, a JSON value each, when `Accept` asks for them. */
 const LINES: Partial<Record<OperationId, { item: string; description: string }>> = {
   'audit.list': { item: 'AuditEvent', description: 'All that match, oldest first.' },
@@ -80,8 +59,11 @@ const LINES: Partial<Record<OperationId, { item: string; description: string }>>
 }
 export const LINES_MEDIA_TYPE = 'application/x-ndjson'
 
+/** Of the API, not of what serves it: its first number is the one in the path. */
+export const API_VERSION = '1.0.0'
+
 /** `origin` is the gateway's own, without a slash at its end. */
-export function openApiDocument({ origin, version }: { origin: string; version: string }): OpenApiDocument {
+export function openApiDocument({ origin }: { origin: string }): OpenApiDocument {
   const { schemas, parts } = schemasOf()
   const paths: OpenApiDocument['paths'] = {}
   for (const [id, operation] of entries()) {
@@ -92,7 +74,7 @@ export function openApiDocument({ origin, version }: { origin: string; version: 
     openapi: '3.1.0',
     info: {
       title: 'Postern management API',
-      version,
+      version: API_VERSION,
       summary: 'Organizations, projects, group mappings, issuers, users and audit of an instance of Postern.',
       description: ABOUT,
     },
@@ -100,7 +82,13 @@ export function openApiDocument({ origin, version }: { origin: string; version: 
     security: [{ bearer: [] }, { basic: [] }],
     tags: [...new Set(entries().map(([, { tag }]) => tag))].map((name) => ({ name })),
     paths,
-    components: { schemas, parameters: PARAMETERS, headers: HEADERS, responses: PROBLEMS, securitySchemes },
+    components: {
+      schemas,
+      parameters: PARAMETERS,
+      headers: HEADERS,
+      responses: PROBLEMS,
+      securitySchemes: SECURITY_SCHEMES,
+    },
   }
 }
 
@@ -110,19 +98,6 @@ const ABOUT = [
   'whom, and changes nothing. An edit is saved when it is answered; `Postern-Publication` says whether the edge',
   'has it already. Refusals are problem documents (RFC 9457).',
 ].join(' ')
-
-const securitySchemes = {
-  bearer: {
-    type: 'http',
-    scheme: 'bearer',
-    description: 'A token of an issuer that is trusted here, or the key of a service account.',
-  },
-  basic: {
-    type: 'http',
-    scheme: 'basic',
-    description: 'The key of a service account as the password; the user name is not looked at.',
-  },
-}
 
 function entries(): [OperationId, Operation][] {
   return Object.entries(OPERATIONS) as [OperationId, Operation][]
@@ -195,8 +170,6 @@ function nameOf(name: string): string {
   return name === '__schema0' ? 'Json' : name
 }
 
-const reference = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` })
-
 function describeOperation(id: OperationId, operation: Operation, parts: Parts): DescribedOperation {
   const { tag, summary, description, level, permission, alsoFor = {}, write } = operation
   const { body } = parts
@@ -217,9 +190,16 @@ function describeOperation(id: OperationId, operation: Operation, parts: Parts):
       ...parametersOf('query', parts.query),
       ...headersOf(operation).map((name) => ({ $ref: `#/components/parameters/${name}` })),
     ],
-    ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: body } } } } : {}),
+    ...(body
+      ? { requestBody: { required: true, content: { 'application/json': withExample(id, body) } } }
+      : {}),
     responses: { ...answersOf(id, operation, parts), ...problemsOf(operation, write?.kind) },
   }
+}
+
+function withExample(id: OperationId, schema: JsonSchema) {
+  const examples: Partial<Record<OperationId, unknown>> = EXAMPLE_BODIES
+  return { schema, ...(examples[id] === undefined ? {} : { example: examples[id] }) }
 }
 
 const WHERE: Record<Operation['level'], string> = {
@@ -230,13 +210,18 @@ const WHERE: Record<Operation['level'], string> = {
 }
 
 function parametersOf(place: 'path' | 'query', { properties = {}, required = [] }: JsonSchema): Parameter[] {
-  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
-    name,
-    in: place,
-    required: place === 'path' || required.includes(name),
-    ...(description === undefined ? {} : { description }),
-    schema,
-  }))
+  return Object.entries(properties).map(([name, { description, ...schema }]) => {
+    const isRequired = place === 'path' || required.includes(name)
+    const example = isRequired ? EXAMPLE_PARAMETERS[name] : undefined
+    return {
+      name,
+      in: place,
+      required: isRequired,
+      ...(description === undefined ? {} : { description }),
+      schema,
+      ...(example === undefined ? {} : { example }),
+    }
+  })
 }
 
 function headersOf({ write }: Operation): string[] {
@@ -294,63 +279,4 @@ function problemsOf({ method, params, query, body }: Operation, kind: string | u
     '503',
   ]
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/responses/Problem${name}` }]))
-}
-
-const PROBLEMS: Record<string, Answer> = Object.fromEntries(
-  Object.entries({
-    400: 'The request is not as its schema says; `errors` names each member.',
-    401: 'There are no credentials, or they are not believed.',
-    403: 'The caller is known and may not.',
-    404: 'There is no such thing, or none that the caller may see.',
-    409: 'It is set elsewhere, exists already, or has to be confirmed.',
-    412: 'The document is of another version than `If-Match` names.',
-    413: 'The body, or the document it makes, is too large.',
-    415: 'The body is not JSON.',
-    422: 'The `Idempotency-Key` came with another request before.',
-    428: 'The update names no version in `If-Match`.',
-    500: 'Something in Postern itself went wrong.',
-    503: 'What it takes to answer cannot be had at the moment.',
-  }).map(([status, description]) => [
-    `Problem${status}`,
-    { description, content: { 'application/problem+json': { schema: reference('Problem') } } },
-  ]),
-)
-
-const HEADERS = {
-  ETag: { description: "The document's version, quoted.", schema: { type: 'string' } },
-  'Postern-Publication': {
-    description: 'Whether the edge has the edit. "pending": it is saved, and follows.',
-    schema: { type: 'string', enum: ['published', 'pending'] },
-  },
-}
-
-const PARAMETERS: Record<string, Parameter> = {
-  IfMatch: {
-    name: 'If-Match',
-    in: 'header',
-    required: true,
-    description: 'The ETag of the version the change was made from: `"3"`.',
-    schema: { type: 'string' },
-  },
-  IfMatchOptional: {
-    name: 'If-Match',
-    in: 'header',
-    required: false,
-    description: 'Deletes that version only.',
-    schema: { type: 'string' },
-  },
-  IdempotencyKey: {
-    name: 'Idempotency-Key',
-    in: 'header',
-    required: false,
-    description: 'The same key with the same request within a day is answered the same, and done once.',
-    schema: { type: 'string', minLength: 1, maxLength: 200 },
-  },
-  Prefer: {
-    name: 'Prefer',
-    in: 'header',
-    required: false,
-    description: '`wait` answers once the publisher has taken the edit (RFC 7240).',
-    schema: { type: 'string' },
-  },
 }

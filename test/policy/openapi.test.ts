@@ -3,10 +3,11 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, test } from 'vitest'
 import { type DescribedOperation, type JsonSchema, openApiDocument } from '../../policy/openapi.ts'
+import { EXAMPLE_BODIES, EXAMPLE_PARAMETERS } from '../../policy/openapi-examples.ts'
 import { API_PREFIX } from '../../policy/operations/common.ts'
 import { OPERATIONS } from '../../policy/operations/table.ts'
 
-const document = openApiDocument({ origin: 'https://auth.example.com', version: '1.2.3' })
+const document = openApiDocument({ origin: 'https://auth.example.com' })
 
 function operations(): [string, DescribedOperation][] {
   return Object.values(document.paths).flatMap((methods) => {
@@ -62,7 +63,7 @@ test('has no reference that leads nowhere, and no schema that nothing uses', () 
 })
 
 test('says the same thing each time', () => {
-  const again = openApiDocument({ origin: 'https://auth.example.com', version: '1.2.3' })
+  const again = openApiDocument({ origin: 'https://auth.example.com' })
   expect(JSON.stringify(again)).toBe(JSON.stringify(document))
 })
 
@@ -92,6 +93,21 @@ describe.each(operations())('%s', (id, described) => {
     expect(headers.includes('IdempotencyKey')).toBe(kind === 'create')
     expect(Object.keys(responses).includes('412')).toBe(kind === 'update' || kind === 'delete')
   })
+})
+
+test.each(Object.entries(EXAMPLE_BODIES))('the example of %s is accepted', (id, body) => {
+  const parsed = OPERATIONS[id as keyof typeof EXAMPLE_BODIES].body?.safeParse(body)
+  expect(parsed?.error?.issues ?? []).toEqual([])
+  expect(JSON.stringify(document.paths)).toContain(JSON.stringify(body))
+})
+
+test('what has to be in a path or a query has an example that is accepted', () => {
+  for (const { params, query } of Object.values(OPERATIONS)) {
+    for (const [name, schema] of Object.entries({ ...params.shape, ...query.shape })) {
+      if (schema.safeParse(undefined).success) continue
+      expect(schema.safeParse(EXAMPLE_PARAMETERS[name]).error?.issues ?? []).toEqual([])
+    }
+  }
 })
 
 test('[4-25] [4-26] group mappings are said in their shape', () => {
