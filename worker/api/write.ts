@@ -123,6 +123,11 @@ function refuseCommit(
         'version_conflict',
         `It is no longer at version ${version}; read it and repeat the change.`,
       )
+    case 'guard':
+      return (
+        taken?.('guard') ??
+        refuse('version_conflict', 'What it depends on has been changed; repeat the change.')
+      )
     case 'idempotency_key':
       return refuse('idempotency_mismatch', 'The key came with another request at the same time.')
     case 'taken':

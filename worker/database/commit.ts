@@ -40,6 +40,8 @@ export type Committed =
   | { ok: false; reason: 'idempotency_key' }
   /** Something of that name is there: `organizations.slug`, `service_accounts.organization, ...`. */
   | { ok: false; reason: 'taken'; columns: string }
+  /** A guard (rows.ts) found that something else is no longer as it was read. */
+  | { ok: false; reason: 'guard' }
   | { ok: false; reason: 'document_too_large'; document: string; length: number }
 
 export async function commit(database: D1Database, edit: Edit): Promise<Committed> {
@@ -60,6 +62,7 @@ export async function commit(database: D1Database, edit: Edit): Promise<Committe
     const last = versions.length === 0 ? undefined : results[versions.length - 1]?.results.at(-1)
     return { ok: true, seq: last?.seq ?? null }
   } catch (error) {
+    if (isGuard(error)) return { ok: false, reason: 'guard' }
     const columns = uniqueConstraintOf(error)
     if (columns === null) throw error
     if (columns === 'versions.document, versions.version') return { ok: false, reason: 'version_conflict' }
@@ -152,4 +155,8 @@ function idempotencyStatements(
 function uniqueConstraintOf(error: unknown): string | null {
   if (!(error instanceof Error)) return null
   return /UNIQUE constraint failed: ([a-z_.]+(?:, [a-z_.]+)*)/.exec(error.message)?.[1] ?? null
+}
+
+function isGuard(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('NOT NULL constraint failed: versions.document')
 }
