@@ -46,7 +46,7 @@ export interface OpenApiDocument {
   }
 }
 
-export type { JsonSchema, Parameter }
+export type { Answer, Content, JsonSchema, Parameter }
 
 /** Answers that also come as lines, a JSON value each, when `Accept` asks for them. */
 const LINES: Partial<Record<OperationId, { item: string; description: string }>> = {

@@ -20,6 +20,7 @@ import { type Answered, actorOf, type Call, type Handler, type Wishes } from './
 import { levelOfDocument } from './document-level.ts'
 import { HANDLERS } from './handlers.ts'
 import { readIdempotencyKey, replay } from './idempotency.ts'
+import { mountOpenApi } from './openapi.ts'
 
 export type Served = { Bindings: { environment: Environment; requestId: string } }
 
@@ -36,6 +37,7 @@ export interface Asking {
 
 export const api = new Hono<Served>()
 mountOperations(api)
+mountOpenApi(api, answerMethod)
 api.notFound((context) => {
   const { method, path } = context.req
   const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`
