@@ -56,6 +56,8 @@ export interface Stack {
   logs: string[]
   /** The KV namespace, as the Worker has it. */
   kv(): ReturnType<LocalWorker['miniflare']['getKVNamespace']>
+  /** The D1 database, as the Worker has it. */
+  database(): ReturnType<LocalWorker['miniflare']['getD1Database']>
   close(): Promise<void>
 }
 
@@ -81,6 +83,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     },
     port: (isolate = 0) => running.ports[isolate] as number,
     kv: () => running.local.miniflare.getKVNamespace('KV', 'postern'),
+    database: () => running.local.miniflare.getD1Database('DB', 'postern'),
     close: async () => {
       await end(running)
       rmSync(folder, { recursive: true })
