@@ -50,7 +50,7 @@ pre code { overflow-wrap: normal; }
 .table { overflow: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-top: 1px solid var(--line); }
-th[scope="row"] { font-weight: 400; min-width: 8rem; }
+th[scope="row"] { font-weight: 400; min-width: 12.5rem; }
 thead th { border-top: 0; color: var(--dim); font-weight: 500; }
 dl { display: grid; grid-template-columns: 3rem minmax(0, 1fr); gap: .2rem .75rem; margin: 0; font-size: .9rem; }
 dt { font-family: ui-monospace, monospace; } dd { margin: 0; overflow-wrap: anywhere; }
