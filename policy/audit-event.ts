@@ -32,7 +32,7 @@ export function canonicalEvent(event: AuditedEvent): string {
 }
 
 /** What is hashed to the next cumulative hash: SHA-256(c[n-1] || hash[n] || previous[n]), of their digits. */
-export function cumulativeInput(cumulative: string, event: { hash: string; previous: string }): string {
+export function cumulativeText(cumulative: string, event: { hash: string; previous: string }): string {
   return `${cumulative}${event.hash}${event.previous}`
 }
 
