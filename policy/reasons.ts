@@ -36,6 +36,7 @@ export const TOKEN_REASONS = {
   tenant_not_allowed: 'The token comes from a tenant that is not accepted.',
   key_unknown: 'The issuer has published no key of that id.',
   key_ambiguous: 'The token names no key, and more than one key of the issuer fits.',
+  key_withdrawn: 'The key the token names has been withdrawn.',
   key_unsuitable: 'The key the token names does not fit its algorithm.',
   signature_invalid: 'The signature does not verify with the key of the issuer.',
   audience_mismatch: 'The token is meant for another audience.',

@@ -1,17 +1,26 @@
-// Whether a request may pass: path, route, caller, decision, guard after guard. HTTP (gateway.ts) and RPC
-// (rpc.ts) both ask here, so that there is one answer.
-import type { CompiledRoute } from '../policy/compiled.ts'
-import { decideRoute } from '../policy/decide.ts'
+// Whether a request may pass: path, route, caller, decision, guard after guard. HTTP (gateway.ts), RPC (rpc.ts)
+// and the management API all ask here, so that there is one answer.
+import type { CompiledRoute, IssuerRecord } from '../policy/compiled.ts'
+import { type Decision, decide, decideRoute } from '../policy/decide.ts'
 import type { Level } from '../policy/level.ts'
-import { organizationAt } from '../policy/loaded.ts'
-import type { Principal } from '../policy/principal.ts'
+import { type Claims, groupsAt, type Principal } from '../policy/principal.ts'
 import { matchRoute } from '../policy/routes.ts'
 import { nowSeconds } from './clock.ts'
-import { type Environment, policy } from './environment.ts'
+import {
+  documentsAt,
+  type HeldOrganization,
+  type HeldPolicy,
+  holdOrganization,
+  holdPolicy,
+  policyNow,
+  withBuckets,
+} from './documents/held.ts'
+import { type HeldRecord, withRecord } from './documents/principals.ts'
+import type { Environment } from './environment.ts'
 import { readPath } from './path.ts'
 import { type Refusal, refuse, shown } from './refusal.ts'
-import { type Identity, identityFor, recallIdentity } from './tokens/assertion.ts'
-import { isGoodAt, recallToken, type VerifiedToken, verifyToken } from './tokens/verify.ts'
+import { type Identity, type IdentityRef, identityFor, recallIdentity } from './tokens/assertion.ts'
+import { recallToken, recheckToken, type VerifiedToken, verifyToken } from './tokens/verify.ts'
 
 /** A request that may pass. */
 export interface Admission {
@@ -24,88 +33,168 @@ export interface Admission {
 
 /** Guard after guard; the order is what makes it safe. */
 export async function admit(environment: Environment, request: Request): Promise<Admission | Refusal> {
-  const found = findRoute(request)
+  const policy = policyNow(environment) ?? (await holdPolicy(environment))
+  if (!policy.ok) return policy
+  const found = findRoute(policy, request)
   return found.ok
     ? (recallAdmission(environment, request, found) ?? admitAt(environment, request, found))
     : found
 }
 
-export type FoundRoute = { ok: true; route: CompiledRoute; level: Level } | Refusal
+/** Where the request wants to go, by a policy that was fresh when the request came. */
+interface Found {
+  policy: HeldPolicy
+  route: CompiledRoute
+  level: Level
+}
+export type FoundRoute = ({ ok: true } & Found) | Refusal
 
-/** Where the request wants to go. */
-export function findRoute(request: Request): FoundRoute {
+export function findRoute(policy: HeldPolicy, request: Request): FoundRoute {
   const path = readPath(request.url)
   if (!path.ok) return path
   const { hostname, pathname } = path
-  const host = policy.hosts.get(hostname)
+  const host = policy.content.hosts.get(hostname)
   if (!host) return refuse('host_unknown', `No route names the host ${shown(hostname)}.`, { check: 'host' })
   const match = matchRoute(host, request.method, pathname)
-  if (match) return { ok: true, ...match }
+  if (match) return { ok: true, policy, ...match }
   const detail = `${request.method} ${shown(pathname)} is served by no route of ${hostname}.`
   return refuse('route_not_found', detail, { check: 'path' })
 }
 
-interface Destination {
-  route: CompiledRoute
-  level: Level
+/** An admission that was made, and by which documents: with others it would have to be made anew. */
+interface Remembered {
+  policy: HeldPolicy
+  /** Null at the global level. */
+  organization: HeldOrganization | null
+  recorded: HeldRecord
+  principal: Principal
+  identity: IdentityRef
 }
 
 /** The admission of a caller who came the same way with the same token before. Never waits. */
 export function recallAdmission(
   environment: Environment,
   request: Request,
-  { route, level }: Destination,
+  { policy, route, level }: Found,
 ): Admission | null {
   const authorization = request.headers.get('authorization')
   if (!authorization?.startsWith(BEARER)) return null
   const token = recallToken(environment, authorization.slice(BEARER.length))
-  const ref = token?.admissions.get(admissionKey(route, level))
-  const identity = ref ? recallIdentity(ref) : null
-  return token && identity
-    ? { ok: true, route, level, caller: { principal: token.principal, identity } }
-    : null
+  const known = token?.admissions.get(admissionKey(route, level)) as Remembered | undefined
+  if (!known || known.policy !== policy || !isStillHeld(known)) return null
+  const identity = recallIdentity(known.identity)
+  return identity && { ok: true, route, level, caller: { principal: known.principal, identity } }
+}
+
+function isStillHeld({ organization, recorded }: Remembered): boolean {
+  if (!recorded.current) return false
+  recorded.used = true
+  if (organization === null) return true
+  organization.used = true
+  return organization.current
 }
 
 /** Who is calling, and whether they may. */
 export async function admitAt(
   environment: Environment,
   request: Request,
-  { route, level }: Destination,
+  found: Found,
 ): Promise<Admission | Refusal> {
+  const { policy, route, level } = found
   const authorization = request.headers.get('authorization')
   // Where the header belongs to the upstream and nobody has to be known, it is not ours to judge.
   const unread = route.requires.kind === 'anonymous' && (authorization === null || route.forwardAuthorization)
   if (unread) return { ok: true, route, level, caller: null }
-  const token = await authenticate(environment, authorization, level)
-  return token.ok ? admitCaller(environment, route, level, token) : token
+  const token = readBearer(authorization)
+  if (!token.ok) return token
+  const organization =
+    level.kind === 'global' ? null : await holdOrganization(environment, level.organization)
+  if (organization !== null && !organization.ok) return organization
+  const caller = await judgeToken(environment, token.text, { policy, organization, level })
+  return caller.ok ? admitCaller(environment, found, organization, caller) : caller
 }
 
-/** Who holds the bearer token (RFC 6750 2.1). `level` takes part in whose word counts. */
-export async function authenticate(
+/** The caller of a bearer token. */
+export interface Caller {
+  ok: true
+  /** With the roles that were given to it directly. */
+  principal: Principal
+  record: IssuerRecord
+  claims: Claims
+  /** Seconds since the epoch. */
+  validUntil: number
+}
+
+/**
+ * Who holds the bearer token, judged for a level exactly as the gateway judges it: `level` takes part in whose
+ * word counts. A principal that is recorded as inactive is refused.
+ */
+export async function authenticateAt(
   environment: Environment,
   authorization: string | null,
   level: Level,
-): Promise<VerifiedToken | Refusal> {
-  if (authorization === null) {
-    return refuse('credentials_missing', 'Send a token as "Authorization: Bearer <token>".')
-  }
-  const token = bearerToken(authorization)
-  if (token === null) {
-    const detail = 'Exactly one header "Authorization: Bearer <token>" is read.'
-    return refuse('credentials_malformed', detail, { check: 'authorization' })
-  }
-  const known = recallToken(environment, token)
-  return known && isGoodAt(known, level) ? known : verifyToken(environment, token, level)
+): Promise<Caller | Refusal> {
+  const token = readBearer(authorization)
+  if (!token.ok) return token
+  const policy = policyNow(environment) ?? (await holdPolicy(environment))
+  if (!policy.ok) return policy
+  const organization =
+    level.kind === 'global' ? null : await holdOrganization(environment, level.organization)
+  if (organization !== null && !organization.ok) return organization
+  const judged = await judgeToken(environment, token.text, { policy, organization, level })
+  if (!judged.ok) return judged
+  const { record, claims, validUntil } = judged.token
+  return { ok: true, principal: judged.principal, record, claims, validUntil }
+}
+
+/** Whether the principal may, by the documents that this isolate decides by. */
+export async function decideAt(
+  environment: Environment,
+  principal: Principal,
+  permission: string,
+  level: Level,
+): Promise<{ ok: true; decision: Decision } | Refusal> {
+  const now = nowSeconds()
+  const documents = await documentsAt(environment, level, groupNames(principal, now))
+  if (!documents.ok) return documents
+  const { policy, organization } = documents
+  return { ok: true, decision: decide(policy, organization, principal, { permission, level, now }) }
 }
 
 const BEARER = 'Bearer '
 
-function bearerToken(authorization: string): string | null {
+/** RFC 6750 2.1. */
+function readBearer(authorization: string | null): { ok: true; text: string } | Refusal {
+  if (authorization === null) {
+    return refuse('credentials_missing', 'Send a token as "Authorization: Bearer <token>".')
+  }
   const scheme = authorization.slice(0, BEARER.length)
-  if (scheme.toLowerCase() !== 'bearer ') return null
-  const token = authorization.slice(BEARER.length)
+  const text = authorization.slice(BEARER.length)
   // A second header would have been joined with a comma and a space.
-  return token === '' || /[\s,]/.test(token) ? null : token
+  if (scheme.toLowerCase() === 'bearer ' && text !== '' && !/[\s,]/.test(text)) return { ok: true, text }
+  const detail = 'Exactly one header "Authorization: Bearer <token>" is read.'
+  return refuse('credentials_malformed', detail, { check: 'authorization' })
+}
+
+type Judged = { ok: true; token: VerifiedToken; principal: Principal } | Refusal
+
+async function judgeToken(
+  environment: Environment,
+  text: string,
+  at: { policy: HeldPolicy; organization: HeldOrganization | null; level: Level },
+): Promise<Judged> {
+  const destination = {
+    policy: at.policy.content,
+    organization: at.organization?.content?.organization ?? null,
+    level: at.level,
+  }
+  const known = recallToken(environment, text)
+  const token =
+    (known && (await recheckToken(environment, known, destination))) ??
+    (await verifyToken(environment, text, destination))
+  if (!token.ok) return token
+  const whole = withRecord(token.principal, token.recorded.content)
+  return whole.ok ? { ok: true, token, principal: whole.principal } : whole
 }
 
 /** Admissions kept with one token; a caller seldom has more places to go within a token's life. */
@@ -113,19 +202,32 @@ const ADMISSIONS_MAX = 16
 
 async function admitCaller(
   environment: Environment,
-  route: CompiledRoute,
-  level: Level,
-  token: VerifiedToken,
+  { policy, route, level }: Found,
+  held: HeldOrganization | null,
+  { token, principal }: Extract<Judged, { ok: true }>,
 ): Promise<Admission | Refusal> {
-  const { principal, claims, admissions, validUntil } = token
   const now = nowSeconds()
-  const decision = decideRoute(policy, organizationAt(policy, level), principal, route, { level, now })
+  const filled = held && (await withBuckets(environment, held, groupNames(principal, now)))
+  if (filled !== null && !filled.ok) return filled
+  const organization = filled?.organization ?? null
+  const decision = decideRoute(policy.content, organization, principal, route, { level, now })
   if (!decision.allowed) return refuse(decision.reason, decision.detail, { subject: principal.subject })
+  const { claims, admissions, validUntil, recorded } = token
   const expires = Math.min(claims.exp as number, validUntil)
-  const { identity, ref } = await identityFor(environment, route, level, principal, expires)
-  if (admissions.size >= ADMISSIONS_MAX) admissions.clear()
-  admissions.set(admissionKey(route, level), ref)
+  const admitted = { policy: policy.content, organization, route, level }
+  const { identity, ref } = await identityFor(environment, admitted, principal, expires)
+  if (filled === null || filled.present) {
+    if (admissions.size >= ADMISSIONS_MAX) admissions.clear()
+    const remembered: Remembered = { policy, organization: held, recorded, principal, identity: ref }
+    admissions.set(admissionKey(route, level), remembered)
+  }
   return { ok: true, route, level, caller: { principal, identity } }
+}
+
+/** Those whose buckets have to be there. */
+function groupNames(principal: Principal, now: number): readonly string[] {
+  const groups = groupsAt(principal, now)
+  return groups.outcome === 'absent' || groups.outcome === 'overage' ? [] : groups.names
 }
 
 /** Neither slugs nor route ids have a space; what a path captured has none either. */

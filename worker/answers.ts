@@ -83,6 +83,7 @@ function statusOf(reason: Reason): number {
     case 'tenant_not_allowed':
     case 'key_unknown':
     case 'key_ambiguous':
+    case 'key_withdrawn':
     case 'key_unsuitable':
     case 'signature_invalid':
     case 'audience_mismatch':

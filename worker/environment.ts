@@ -1,7 +1,5 @@
-// What the Worker is given: its bindings and variables, and the bundled policy. Variables are read once per
-// isolate; one that is missing or wrong is a fault that names it.
-import compiledPolicy from 'postern:policy'
-import { loadPolicy, type WholePolicy } from '../policy/loaded.ts'
+// What the Worker is given: its bindings and variables. Variables are read once per isolate; one that is missing
+// or wrong is a fault that names it.
 import type { IssuerObject } from './keys/issuer-object.ts'
 import type { SigningKeysObject } from './keys/signing-object.ts'
 import type { PrincipalObject } from './principals/principal-object.ts'
@@ -44,9 +42,6 @@ export interface Settings {
   gatewayHosts: ReadonlySet<string>
   allowLoopback: boolean
 }
-
-/** The policy is, until it can be edited, the one bundled with the Worker. */
-export const policy: WholePolicy = loadPolicy(compiledPolicy)
 
 const settingsByEnvironment = new WeakMap<Environment, Settings>()
 

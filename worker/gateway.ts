@@ -1,6 +1,7 @@
 // A request to a fronted host: admitted and forwarded, or refused.
 import { admitAt, findRoute, recallAdmission } from './admit.ts'
 import { answerRefusal } from './answers.ts'
+import { holdPolicy, policyNow } from './documents/held.ts'
 import type { Environment } from './environment.ts'
 import { forward } from './forward.ts'
 
@@ -13,7 +14,9 @@ export async function gateway(
   request: Request,
   requestId: string,
 ): Promise<Response> {
-  const found = findRoute(request)
+  const policy = policyNow(environment) ?? (await holdPolicy(environment))
+  if (!policy.ok) return answerRefusal(policy, requestId)
+  const found = findRoute(policy, request)
   if (!found.ok) return answerRefusal(found, requestId)
   const known = recallAdmission(environment, request, found)
   if (known) return forward(request, known, requestId)

@@ -1,10 +1,12 @@
 // Whether this instance is alive and ready. Who may know gets to see why it is not.
 
 import type { IssuerRecord } from '../policy/compiled.ts'
-import { decide } from '../policy/decide.ts'
-import { authenticate } from './admit.ts'
-import { clock, nowSeconds } from './clock.ts'
-import { type Environment, policy } from './environment.ts'
+import { authenticateAt, decideAt } from './admit.ts'
+import { clock } from './clock.ts'
+import { feedWarning } from './documents/feed.ts'
+import { heldSummary, holdPolicy } from './documents/held.ts'
+import { documentWarnings } from './documents/holding.ts'
+import type { Environment } from './environment.ts'
 import { signerOf } from './keys/signing.ts'
 import { currentKeys, keyStatus, keysOf } from './keys/source.ts'
 
@@ -24,7 +26,14 @@ interface IssuerHealth {
 }
 
 export interface HealthDetails {
-  policy: { issuers: number; organizations: number; hosts: string[] }
+  /** Of published organizations, and their issuers, only those that this isolate has at hand are counted. */
+  policy: {
+    source: 'bundle' | 'published'
+    version: number
+    issuers: number
+    organizations: number
+    hosts: string[]
+  }
   signingKeys: Readiness
   issuers: IssuerHealth[]
   warnings: string[]
@@ -36,10 +45,12 @@ export interface Readiness {
 }
 
 /**
- * Ready means: assertions can be signed. An issuer without keys makes its own tokens fail and nobody
- * else's, so it is a warning and not a reason to send all traffic elsewhere.
+ * Ready means: there is a policy to decide by, and assertions can be signed. An issuer without keys makes its own
+ * tokens fail and nobody else's, so it is a warning and not a reason to send all traffic elsewhere.
  */
 export async function readiness(environment: Environment): Promise<Readiness> {
+  const policy = await holdPolicy(environment)
+  if (!policy.ok) return { ready: false, lastError: policy.detail }
   return signerOf(environment).then(
     () => ({ ready: true, lastError: null }),
     (error: Error) => ({ ready: false, lastError: error.message }),
@@ -51,15 +62,29 @@ export async function healthDetails(
   environment: Environment,
   signingKeys: Readiness,
 ): Promise<HealthDetails> {
-  const issuers = await Promise.all(policy.issuers.map((record) => issuerHealth(environment, record)))
-  const { organizations, hosts } = policy
+  const policy = await holdPolicy(environment)
+  const { source, organizations } = heldSummary()
+  const instance = policy.ok ? policy.content.issuers.filter(({ organization }) => organization === null) : []
+  const records = [...instance, ...organizations.flatMap((organization) => organization.issuers)]
+  const issuers = await Promise.all(
+    records.slice(0, ISSUERS_MAX).map((record) => issuerHealth(environment, record)),
+  )
   return {
-    policy: { issuers: issuers.length, organizations: organizations.length, hosts: [...hosts.keys()] },
+    policy: {
+      source,
+      version: policy.ok ? policy.version : 0,
+      issuers: records.length,
+      organizations: organizations.length,
+      hosts: policy.ok ? [...policy.content.hosts.keys()] : [],
+    },
     signingKeys,
     issuers,
-    warnings: issuers.flatMap(warningsOf),
+    warnings: [feedWarning() ?? [], documentWarnings(), issuers.flatMap(warningsOf)].flat(),
   }
 }
+
+/** Of more issuers the health is not asked at once. */
+const ISSUERS_MAX = 200
 
 async function issuerHealth(environment: Environment, record: IssuerRecord): Promise<IssuerHealth> {
   const held = currentKeys(environment, record) ?? (await keysOf(environment, record))
@@ -91,8 +116,8 @@ function warningsOf({ id, ready, lastError, ageSeconds }: IssuerHealth): string[
 /** Whether the caller may see the details. Anyone else only sees whether the instance is ready. */
 export async function maySeeHealth(environment: Environment, request: Request): Promise<boolean> {
   const level = { kind: 'global' } as const
-  const token = await authenticate(environment, request.headers.get('authorization'), level)
-  if (!token.ok) return false
-  return decide(policy, null, token.principal, { permission: HEALTH_PERMISSION, level, now: nowSeconds() })
-    .allowed
+  const caller = await authenticateAt(environment, request.headers.get('authorization'), level)
+  if (!caller.ok) return false
+  const decided = await decideAt(environment, caller.principal, HEALTH_PERMISSION, level)
+  return decided.ok && decided.decision.allowed
 }

@@ -18,7 +18,11 @@ const PRIVATE_SUFFIXES = [
   'onion',
 ]
 
+/** From where an issuer is reached: over the public network, or through a binding to a private one. */
+export type Network = 'public' | 'private'
+
 export interface AddressRules extends Pick<Settings, 'allowLoopback' | 'gatewayHosts'> {
+  network: Network
   /** Whether a host name is one that we front. */
   isFronted(hostname: string): boolean
 }
@@ -36,6 +40,8 @@ export function judgeAddress(address: string, rules: AddressRules): string | nul
   if (url.protocol !== 'https:') return 'must use https'
   // The URL parser has turned every spelling of an IPv4 address into dotted decimals by now.
   if (/^[0-9.]+$/.test(hostname) || hostname.startsWith('[')) return 'must name a host, not an IP address'
+  // A binding leads into one private network, where such names are the usual ones.
+  if (rules.network === 'private') return null
   if (!hostname.includes('.') || PRIVATE_SUFFIXES.some((suffix) => hostname.endsWith(`.${suffix}`))) {
     return 'must name a public host'
   }

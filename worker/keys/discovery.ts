@@ -2,19 +2,24 @@
 // alias, then RFC 8414).
 import { TENANT_PLACEHOLDER } from '../../policy/compiled.ts'
 import { type AddressRules, judgeAddress } from './address.ts'
-import { fetchJson } from './fetch-json.ts'
+import { type Fetching, fetchJson } from './fetch-json.ts'
 
 export type Discovered =
   /** `foundAt` is the address of the document that answered. */
-  { ok: true; jwksUri: string; foundAt: string } | { ok: false; problem: string }
+  | { ok: true; jwksUri: string; foundAt: string; document: Record<string, unknown> }
+  | { ok: false; problem: string }
 
 /** `issuer` is the configured one, to the letter; the document must name the same (OpenID Discovery 4.3). */
-export async function discoverJwksUri(issuer: string, rules: AddressRules): Promise<Discovered> {
+export async function discoverJwksUri(
+  issuer: string,
+  rules: AddressRules,
+  through: Fetching,
+): Promise<Discovered> {
   const problems: string[] = []
   for (const address of discoveryAddresses(issuer)) {
     const wrong = judgeAddress(address, rules)
     if (wrong) return { ok: false, problem: `${address} ${wrong}` }
-    const fetched = await fetchJson(address)
+    const fetched = await fetchJson(address, through)
     if (fetched.ok) return readDocument(fetched.json, issuer, address, rules)
     problems.push(`${address} ${fetched.problem}`)
     // No answer at all: the other paths of the same host would only make the caller wait longer.
@@ -46,5 +51,5 @@ function readDocument(json: unknown, issuer: string, foundAt: string, rules: Add
   if (typeof document.jwks_uri !== 'string') return { ok: false, problem: `${foundAt} has no jwks_uri` }
   const wrong = judgeAddress(document.jwks_uri, rules)
   if (wrong) return { ok: false, problem: `jwks_uri ${document.jwks_uri} ${wrong}` }
-  return { ok: true, jwksUri: document.jwks_uri, foundAt }
+  return { ok: true, jwksUri: document.jwks_uri, foundAt, document }
 }

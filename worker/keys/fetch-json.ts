@@ -8,11 +8,16 @@ export type Fetched =
   /** `status` is 0 when no answer came at all. */
   | { ok: false; status: number; problem: string }
 
+/** Something that fetches: the Worker itself, or a binding to a private network. */
+export type Fetching = Pick<Fetcher, 'fetch'>
+
+export const PUBLIC_NETWORK: Fetching = { fetch: (input, init) => fetch(input, init) }
+
 /** Never throws: whatever goes wrong out there is a problem, with a sentence's end that says what. */
-export async function fetchJson(address: string): Promise<Fetched> {
+export async function fetchJson(address: string, through: Fetching): Promise<Fetched> {
   const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS)
   try {
-    const response = await fetch(address, {
+    const response = await through.fetch(address, {
       redirect: 'manual',
       signal,
       headers: { accept: 'application/json' },

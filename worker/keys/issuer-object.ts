@@ -5,20 +5,24 @@ import { DurableObject } from 'cloudflare:workers'
 import type { JWK } from 'jose'
 import type { KeyOrigin } from '../../policy/compiled.ts'
 import { clock } from '../clock.ts'
-import { type Environment, policy, settingsOf } from '../environment.ts'
-import { type AddressRules, judgeAddress } from './address.ts'
+import type { Environment } from '../environment.ts'
+import { judgeAddress } from './address.ts'
 import { discoverJwksUri } from './discovery.ts'
 import { fetchJson } from './fetch-json.ts'
 import { readKeySet, writeKeySet } from './key-set.ts'
+import { reachOf } from './reach.ts'
 
 export const KEYS_FRESH_MS = 10 * 60_000
 /** An unknown `kid` makes the object fetch at most this often. */
 export const REFRESH_PAUSE_MS = 30_000
 /** Pause after a fetch that failed while there is nothing to serve. */
 export const RETRY_PAUSE_MS = 5000
+/** Whoever asks for the keys now, gets them at most this often. */
+const REFRESH_NOW_PAUSE_MS = 1000
 const DISCOVERY_FRESH_MS = 60 * 60_000
 
-export type FetchedOrigin = Exclude<KeyOrigin, { kind: 'pinned' }>
+/** Where keys are fetched from. `vpcBinding` stands only where the issuer is reached through one. */
+export type FetchedOrigin = Exclude<KeyOrigin, { kind: 'pinned' }> & { vpcBinding?: string }
 
 /** What is kept of an issuer's keys, in the object and in KV. */
 export interface KeyDocument {
@@ -63,14 +67,27 @@ export class IssuerObject extends DurableObject<Environment> {
     const served = state.document?.fetchedAt ?? 0
     // What is old is no answer either, even to somebody who holds something older.
     const due = served <= newerThan || clock.now() - served >= KEYS_FRESH_MS
-    if (due && this.#mayFetch(state)) {
-      this.#fetching ??= this.#refresh(recordId, origin).finally(() => {
-        this.#fetching = null
-      })
-    }
+    if (due && this.#mayFetch(state)) this.#startRefresh(recordId, origin)
     // Whoever asks while a fetch is under way gets what it brings.
     if (this.#fetching && due) await this.#fetching
     return this.status(origin)
+  }
+
+  /** The keys as the issuer has them now, discovery included, since somebody wants to see a change. */
+  async refreshNow(recordId: string, origin: FetchedOrigin): Promise<KeyStatus> {
+    const { lastAttemptAt } = await this.#load(origin)
+    if (lastAttemptAt === null || clock.now() - lastAttemptAt >= REFRESH_NOW_PAUSE_MS) {
+      if (this.#state && !this.#fetching) this.#state = { ...this.#state, discovered: null }
+      this.#startRefresh(recordId, origin)
+    }
+    await this.#fetching
+    return this.status(origin)
+  }
+
+  #startRefresh(recordId: string, origin: FetchedOrigin): void {
+    this.#fetching ??= this.#refresh(recordId, origin).finally(() => {
+      this.#fetching = null
+    })
   }
 
   async status(origin: FetchedOrigin): Promise<KeyStatus> {
@@ -110,18 +127,19 @@ export class IssuerObject extends DurableObject<Environment> {
     { discovered: known }: State,
     now: number,
   ): Promise<{ document: KeyDocument; discovered: State['discovered'] } | { problem: string }> {
-    const settings = settingsOf(this.env)
-    const rules: AddressRules = { ...settings, isFronted: (hostname) => policy.hosts.has(hostname) }
+    const reach = await reachOf(this.env, origin.vpcBinding ?? null)
+    if (!reach.ok) return { problem: reach.problem }
+    const { rules, through } = reach
     let discovered = known && now - known.at < DISCOVERY_FRESH_MS ? known : null
     if (origin.kind === 'discovery' && !discovered) {
-      const found = await discoverJwksUri(origin.issuer, rules)
+      const found = await discoverJwksUri(origin.issuer, rules, through)
       if (!found.ok) return { problem: found.problem }
       discovered = { jwksUri: found.jwksUri, foundAt: found.foundAt, at: now }
     }
     const jwksUri = origin.kind === 'jwksUri' ? origin.jwksUri : (discovered as { jwksUri: string }).jwksUri
     const wrong = judgeAddress(jwksUri, rules)
     if (wrong) return { problem: `${jwksUri} ${wrong}` }
-    const fetched = await fetchJson(jwksUri)
+    const fetched = await fetchJson(jwksUri, through)
     if (!fetched.ok) return { problem: `${jwksUri} ${fetched.problem}` }
     const read = readKeySet(fetched.json)
     if (!read.ok) return { problem: `${jwksUri} ${read.problem}` }

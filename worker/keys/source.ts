@@ -7,6 +7,7 @@ import type { Environment } from '../environment.ts'
 import { createMemory } from '../memory.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import {
+  type FetchedOrigin,
   KEYS_FRESH_MS,
   type KeyDocument,
   type KeyStatus,
@@ -14,6 +15,7 @@ import {
   REFRESH_PAUSE_MS,
 } from './issuer-object.ts'
 import { readKeySet, type VerificationKey } from './key-set.ts'
+import { type DescribedKey, describeKey } from './probe.ts'
 
 /** How long a request waits for a refresh; the refresh may go on after it. */
 const REFRESH_WAIT_MS = 12_000
@@ -86,9 +88,36 @@ export async function keysAfterMiss(
 
 /** What the issuer's object knows, for people (health.ts). Pinned keys have no object. */
 export async function keyStatus(environment: Environment, record: IssuerRecord): Promise<KeyStatus | null> {
-  const { keyOrigin } = record
+  const origin = fetchedOrigin(record)
+  return origin && (await environment.ISSUERS.getByName(record.id).status(origin))
+}
+
+/** Has the issuer's object fetch the keys now, and takes them over here. Pinned keys have no object. */
+export async function refreshKeysNow(
+  environment: Environment,
+  record: IssuerRecord,
+): Promise<KeyStatus | null> {
+  const origin = fetchedOrigin(record)
+  if (origin === null) return null
+  const status = await environment.ISSUERS.getByName(record.id).refreshNow(record.id, origin)
+  if (status.document) adopt(record, slotOf(record), status.document)
+  return status
+}
+
+/** The keys that are known of an issuer, those that were withdrawn among them. */
+export function keysOfRecord(
+  { keyOrigin, withdrawnKeys }: IssuerRecord,
+  status: KeyStatus | null,
+): (DescribedKey & { withdrawn: boolean })[] {
+  const read = readKeySet(keyOrigin.kind === 'pinned' ? keyOrigin.jwks : status?.document?.jwks)
+  const keys = read.ok ? read.keys.map(describeKey) : []
+  return keys.map((key) => ({ ...key, withdrawn: key.kid !== null && withdrawnKeys.includes(key.kid) }))
+}
+
+/** Null for keys that are written in the policy. */
+function fetchedOrigin({ keyOrigin, vpcBinding }: IssuerRecord): FetchedOrigin | null {
   if (keyOrigin.kind === 'pinned') return null
-  return await environment.ISSUERS.getByName(record.id).status(keyOrigin)
+  return vpcBinding === null ? keyOrigin : { ...keyOrigin, vpcBinding }
 }
 
 const origins = new WeakMap<IssuerRecord, string>()
@@ -97,7 +126,7 @@ const origins = new WeakMap<IssuerRecord, string>()
 function originOf(record: IssuerRecord): string {
   const known = origins.get(record)
   if (known !== undefined) return known
-  const origin = JSON.stringify(record.keyOrigin)
+  const origin = JSON.stringify(fetchedOrigin(record) ?? record.keyOrigin)
   origins.set(record, origin)
   return origin
 }
@@ -158,12 +187,12 @@ function mayAsk(slot: Slot, now: number): boolean {
 
 /** Asks the issuer's object for something newer; requests that need it wait in `settled`. */
 function refresh(environment: Environment, record: IssuerRecord, slot: Slot): void {
-  const { keyOrigin } = record
-  if (keyOrigin.kind === 'pinned') return
+  const origin = fetchedOrigin(record)
+  if (origin === null) return
   const before = slot.held
   const since = clock.now()
   const done = environment.ISSUERS.getByName(record.id)
-    .keys(record.id, keyOrigin, before?.fetchedAt ?? 0)
+    .keys(record.id, origin, before?.fetchedAt ?? 0)
     .then(
       ({ document }) => {
         if (document) adopt(record, slot, document)

@@ -4,10 +4,10 @@ import { SignJWT } from 'jose'
 import type { CompiledRoute } from '../../policy/compiled.ts'
 import { rolesAt } from '../../policy/decide.ts'
 import type { Level } from '../../policy/level.ts'
-import { organizationAt } from '../../policy/loaded.ts'
+import type { LoadedOrganization, Policy } from '../../policy/loaded.ts'
 import type { Principal } from '../../policy/principal.ts'
 import { nowSeconds } from '../clock.ts'
-import { type Environment, policy, settingsOf } from '../environment.ts'
+import { type Environment, settingsOf } from '../environment.ts'
 import { signerOf } from '../keys/signing.ts'
 import { createMemory } from '../memory.ts'
 import { ASSERTION_TYPE } from './claims.ts'
@@ -64,21 +64,29 @@ export function recallIdentity({ key, expiresMax }: IdentityRef): Identity | nul
   return known && nowSeconds() < known.reuseUntil && known.expires <= expiresMax ? known : null
 }
 
+/** Where to, and by which documents. */
+export interface Admitted {
+  policy: Policy
+  organization: LoadedOrganization | null
+  route: CompiledRoute
+  level: Level
+}
+
 /**
  * `tokenExpires` (seconds since the epoch) bounds the assertion: it does not outlive the token it is made
  * from, but for a token that is accepted past its end, within the leeway between clocks.
  */
 export async function identityFor(
   environment: Environment,
-  route: CompiledRoute,
-  level: Level,
+  { policy, organization, route, level }: Admitted,
   principal: Principal,
   tokenExpires: number,
 ): Promise<{ identity: Identity; ref: IdentityRef }> {
   const now = nowSeconds()
-  const { roles, until } = rolesAt(policy, organizationAt(policy, level), principal, level, now)
+  const { roles, until } = rolesAt(policy, organization, principal, level, now)
   const { issuer, subject, email } = principal
-  const key = JSON.stringify([issuer, subject, email, route.id, level, roles])
+  // The whole route: one that is edited is another.
+  const key = JSON.stringify([issuer, subject, email, route, level, roles])
   const ref = { key, expiresMax: Math.min(tokenExpires, until) }
   const known = recallIdentity(ref)
   if (known) return { identity: known, ref }

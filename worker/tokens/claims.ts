@@ -5,9 +5,11 @@ import { type Refusal, refuse, shown } from '../refusal.ts'
 
 /** `typ` of the assertion that upstreams get from us. */
 export const ASSERTION_TYPE = 'postern-assertion+jwt'
+/** `typ` of the signed head of an audit chain (publisher/audit-heads.ts). */
+export const AUDIT_HEAD_TYPE = 'postern-audit-head+jwt'
 
 /** Kinds of token that never say who is calling: our own, and logout tokens (Back-Channel Logout 2.4). */
-const FOREIGN_TYPES: readonly string[] = [ASSERTION_TYPE, 'logout+jwt']
+const FOREIGN_TYPES: readonly string[] = [ASSERTION_TYPE, AUDIT_HEAD_TYPE, 'logout+jwt']
 
 /** `typ` as RFC 8725 3.11 wants it: each kind of token is told apart, so that none passes for another. */
 export function checkKind(header: Record<string, unknown>, claims: Claims): Refusal | null {

@@ -2,32 +2,42 @@
 // each failure with its own reason. Tokens verified before are recognised by their full text.
 import { base64url } from 'jose'
 import { type IssuerRecord, TENANT_PLACEHOLDER } from '../../policy/compiled.ts'
-import type { Level } from '../../policy/level.ts'
-import { type Claims, type Principal, principalFromClaims } from '../../policy/principal.ts'
+import {
+  type Claims,
+  claimAt,
+  type Principal,
+  principalFromClaims,
+  SUBJECT_LENGTH_MAX,
+} from '../../policy/principal.ts'
 import type { PrincipalReason } from '../../policy/reasons.ts'
 import type { Algorithm } from '../../policy/schema-issuer.ts'
 import { nowSeconds } from '../clock.ts'
-import { type Environment, policy } from '../environment.ts'
+import { type HeldRecord, holdRecord } from '../documents/principals.ts'
+import type { Environment } from '../environment.ts'
 import { chooseKey, importKey, type VerificationKey } from '../keys/key-set.ts'
 import { currentKeys, type HeldKeys, keysAfterMiss, keysOf } from '../keys/source.ts'
 import { createMemory } from '../memory.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
-import type { IdentityRef } from './assertion.ts'
 import { checkKind, checkLifetime, checkTenant, checkType } from './claims.ts'
 import { type CompactToken, checkHeader, parseCompact } from './compact.ts'
-import { checkAudience, selectRecord } from './record.ts'
+import { checkAudience, type Destination, selectRecord } from './record.ts'
 
-/** A token that has passed, as long as time and keys let it. */
+/**
+ * A token that has passed, as long as time and keys let it. `Remembered` is what admit.ts keeps with it, by route
+ * and level.
+ */
 export interface VerifiedToken {
   ok: true
   record: IssuerRecord
   claims: Claims
+  /** As the token says it; what is recorded of the principal comes on top. */
   principal: Principal
   key: VerificationKey
   /** Seconds since the epoch. */
   validUntil: number
-  /** Under which identity it was admitted, by route and level (admit.ts). */
-  admissions: Map<string, IdentityRef>
+  /** What is recorded of the principal. */
+  recorded: HeldRecord
+  admissions: Map<string, unknown>
 }
 
 const MEMORY_BYTES_MAX = 16 * 1024 * 1024
@@ -39,45 +49,76 @@ const verified = createMemory<VerifiedToken>({
   weigh: (token) => 2 * token.length + ENTRY_BYTES,
 })
 
-/** The token as verified before, if time and keys still allow it. Never waits. */
+/** The token as verified before, if time and keys still allow it. Never waits; what documents say is admit.ts's. */
 export function recallToken(environment: Environment, token: string): VerifiedToken | null {
   const known = verified.get(token)
   if (!known || nowSeconds() >= known.validUntil) return null
   return currentKeys(environment, known.record)?.keys.includes(known.key) ? known : null
 }
 
-/** Whether a token that was verified for one level is as good at another. */
-export function isGoodAt({ record, claims }: VerifiedToken, level: Level): boolean {
-  const selected = selectRecord(policy, level, claims)
-  return selected.ok && selected.record === record && checkAudience(policy, record, level, claims) === null
+/** The token as verified before, if it is as good at this destination by the documents as they are now. */
+export async function recheckToken(
+  environment: Environment,
+  known: VerifiedToken,
+  destination: Destination,
+): Promise<VerifiedToken | null> {
+  const { claims, principal } = known
+  const selected = await selectRecord(environment, destination, claims)
+  if (!selected.ok || !isSameRecord(selected.record, known.record)) return null
+  if (checkAudience(destination.policy, selected.record, selected.organization, claims)) return null
+  const recorded = known.recorded.current
+    ? known.recorded
+    : await holdRecord(environment, selected.record.id, principal.subject)
+  if (!recorded.ok) return null
+  known.record = selected.record
+  known.recorded = recorded
+  return known
 }
 
-/** `level` is where the request wants to go; it takes part in choosing the issuer record and the audience. */
+/** Whether all that a token is judged by is the same. */
+function isSameRecord(one: IssuerRecord, other: IssuerRecord): boolean {
+  return one === other || textOf(one) === textOf(other)
+}
+
+const texts = new WeakMap<IssuerRecord, string>()
+
+/** Equal records are written alike. */
+function textOf(record: IssuerRecord): string {
+  const known = texts.get(record)
+  if (known !== undefined) return known
+  const text = JSON.stringify(record)
+  texts.set(record, text)
+  return text
+}
+
 export async function verifyToken(
   environment: Environment,
   token: string,
-  level: Level,
+  destination: Destination,
 ): Promise<VerifiedToken | Refusal> {
   const parsed = parseCompact(token)
   if (!parsed.ok) return parsed
   const { header, claims } = parsed
   const kind = checkKind(header, claims)
   if (kind) return kind
-  const selected = selectRecord(policy, level, claims)
+  const selected = await selectRecord(environment, destination, claims)
   if (!selected.ok) return selected
-  const { record } = selected
+  const { record, organization } = selected
   const shape =
     checkHeader(header, record.headers) ?? checkAlgorithm(record, header) ?? checkType(record, header)
   if (shape) return shape
+  const recording = startReading(environment, record, claims)
   const signed = await checkSignature(environment, record, parsed)
   if (!signed.ok) return signed
-  const scope = checkTenant(record, claims) ?? checkAudience(policy, record, level, claims)
+  const scope = checkTenant(record, claims) ?? checkAudience(destination.policy, record, organization, claims)
   if (scope) return scope
   const lifetime = checkLifetime(record, claims, nowSeconds())
   if (!lifetime.ok) return lifetime
   const made = principalFromClaims(record, claims)
   if (!made.ok) return refuse(made.reason, made.detail, { check: CHECKS[made.reason] })
   const { principal } = made
+  const recorded = await (recording ?? holdRecord(environment, record.id, principal.subject))
+  if (!recorded.ok) return recorded
   const { validUntil } = lifetime
   const result: VerifiedToken = {
     ok: true,
@@ -86,10 +127,22 @@ export async function verifyToken(
     principal,
     key: signed.key,
     validUntil,
+    recorded,
     admissions: new Map(),
   }
   verified.set(token, result)
   return result
+}
+
+/** What is recorded of the principal is read while the signature is verified. */
+function startReading(
+  environment: Environment,
+  record: IssuerRecord,
+  claims: Claims,
+): Promise<HeldRecord | Refusal> | null {
+  const subject = claimAt(claims, record.claims.subject)
+  const mayBe = typeof subject === 'string' && subject.length <= SUBJECT_LENGTH_MAX
+  return mayBe ? holdRecord(environment, record.id, subject) : null
 }
 
 /** What claims that make no principal fail at. */
@@ -115,6 +168,10 @@ async function checkSignature(
   { header, claims, signed, signature }: CompactToken,
 ): Promise<Signed> {
   const { alg, kid } = header as { alg: Algorithm; kid?: string }
+  if (kid !== undefined && record.withdrawnKeys.includes(kid)) {
+    const detail = `An admin has withdrawn key ${shown(kid)} of issuer "${record.id}".`
+    return refuse('key_withdrawn', detail, { check: 'kid' })
+  }
   const held = currentKeys(environment, record) ?? (await keysOf(environment, record))
   if (!('keys' in held)) return held
   let chosen = chooseKey(keysFor(record, held, claims), kid, alg)
@@ -159,7 +216,12 @@ const VERIFICATION: Record<Algorithm, SubtleCryptoSignAlgorithm> = {
  * Entra binds some keys to one tenant; such a key verifies that tenant's tokens only. The tenant is the one
  * that `iss` names: whether `tid` names the same is checked with a reason of its own.
  */
-function keysFor(record: IssuerRecord, { keys }: HeldKeys, { iss }: Claims): readonly VerificationKey[] {
+function keysFor(record: IssuerRecord, held: HeldKeys, { iss }: Claims): readonly VerificationKey[] {
+  const { withdrawnKeys } = record
+  const keys =
+    withdrawnKeys.length === 0
+      ? held.keys
+      : held.keys.filter(({ kid }) => kid === null || !withdrawnKeys.includes(kid))
   if (record.tenants === null) return keys
   const tenant = record.tenants[record.issuers.indexOf(iss as string)] as string
   return keys.filter(({ issuer }) => issuer === null || issuer.replace(TENANT_PLACEHOLDER, tenant) === iss)
