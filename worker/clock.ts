@@ -8,3 +8,8 @@ export const clock = {
 export function nowSeconds(): number {
   return Math.floor(clock.now() / 1000)
 }
+
+/** For alarms and waiting, which the runtime keeps by its own clock. */
+export function alarmTime(delayMs: number): number {
+  return Date.now() + delayMs
+}

@@ -6,13 +6,14 @@
 // organization holds in documents of their own is not touched when the source drops the organization: it is out of
 // force, and in force again should the source name the organization again.
 import { issuerNames } from '../../policy/check.ts'
-import { foldCase } from '../../policy/fold-case.ts'
 import type { EnvironmentMapping } from '../../policy/layers.ts'
 import { mappingLists, sitesOf } from '../../policy/mapping-sites.ts'
 import type { PolicyDocument } from '../../policy/schema.ts'
 import type { Issuer } from '../../policy/schema-issuer.ts'
 import { jsonChunks } from './commit.ts'
 import { organizationName, projectName, publicIdOf } from './documents.ts'
+import { groupKeyOf } from './rows.ts'
+import { searchTerms } from './search.ts'
 
 /** Statements for the batch, after the one that inserts the version. `now` is in milliseconds since the epoch. */
 export async function policyRows(
@@ -45,8 +46,40 @@ export async function policyRows(
       issuers.flatMap(([id, organization, , names]) => names.map((name) => [name, organization, id])),
     ).map((chunk) => database.prepare(INSERT_ISSUER_NAMES).bind(chunk)),
     database.prepare(RESTORE_ISSUER_NAMES),
+    ...searchRows(policy).flatMap((chunk) => SEARCH.map((sql) => database.prepare(sql).bind(chunk))),
   ]
 }
+
+/** Names that the source does not say are the database's, or only the slug. */
+function searchRows(policy: PolicyDocument): string[] {
+  const rows: unknown[] = []
+  const add = (kind: string, id: string, organization: string, slug: string, name: string | undefined) => {
+    rows.push([
+      kind,
+      id,
+      organization,
+      searchTerms(`${slug} ${name ?? slug}`).join(' '),
+      name === undefined ? 0 : 1,
+    ])
+  }
+  for (const [slug, { displayName, projects }] of Object.entries(policy.organizations)) {
+    add('organization', slug, slug, slug, displayName)
+    for (const [name, project] of Object.entries(projects)) {
+      add('project', `${slug}/${name}`, slug, name, project.displayName)
+    }
+  }
+  return jsonChunks(rows)
+}
+
+const SEARCH = [
+  `INSERT INTO search_entries (kind, id, organization)
+   SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true ON CONFLICT DO NOTHING`,
+  `INSERT OR REPLACE INTO search (rowid, terms)
+   SELECT entry.rowid, row.value ->> 3 FROM json_each(?1) AS row
+   JOIN search_entries AS entry ON entry.kind = row.value ->> 0 AND entry.id = row.value ->> 1
+   LEFT JOIN search ON search.rowid = entry.rowid
+   WHERE search.rowid IS NULL OR (row.value ->> 4 = 1 AND search.terms <> row.value ->> 3)`,
+]
 
 async function placesOf(policy: PolicyDocument) {
   const organizations: [
@@ -179,9 +212,15 @@ function mappingRows(
     const ofEnvironment = level.kind === 'global' ? environment : []
     counts.push([organization, project, 'name', idpGroupMappings.length + ofEnvironment.length])
     counts.push([organization, project, 'pattern', patternMappings.length])
-    const add = (document: string, mapping: string, kind: string, role: string, names: readonly string[]) => {
+    const add = (
+      document: string,
+      mapping: string,
+      kind: 'name' | 'pattern',
+      role: string,
+      names: readonly string[],
+    ) => {
       for (const name of new Set(names)) {
-        rows.push([document, mapping, name, foldCase(name), kind, role, organization, project])
+        rows.push([document, mapping, name, groupKeyOf(kind, name), kind, role, organization, project])
       }
     }
     for (const site of sitesOf({ ...list, path: [] })) {
