@@ -2,8 +2,12 @@
 import { auditHandlers } from './audit.ts'
 import type { SomeHandlers } from './call.ts'
 import { instanceHandlers } from './instance.ts'
+import { memberHandlers } from './members.ts'
 import { organizationHandlers } from './organizations.ts'
 import { projectHandlers } from './projects.ts'
+import { serviceAccountKeyHandlers } from './service-account-keys.ts'
+import { serviceAccountHandlers } from './service-accounts.ts'
+import { userHandlers } from './users.ts'
 import { versionHandlers } from './versions.ts'
 
 export const HANDLERS: SomeHandlers = {
@@ -12,4 +16,8 @@ export const HANDLERS: SomeHandlers = {
   ...instanceHandlers,
   ...versionHandlers,
   ...auditHandlers,
+  ...userHandlers,
+  ...memberHandlers,
+  ...serviceAccountHandlers,
+  ...serviceAccountKeyHandlers,
 }
