@@ -1,0 +1,119 @@
+// Every operation of the management API, tried by a caller of every role: the table beside this file says who
+// may, and is compared. To write it anew: REWRITE_ROLE_TABLE=1 npx vitest run test/worker/api-roles.test.ts
+import { readFileSync, writeFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Operation } from '../../policy/operations/common.ts'
+import { OPERATIONS, type OperationId } from '../../policy/operations/table.ts'
+import { type Caller, callersWith } from '../support/api-callers.ts'
+import { type Fixture, startFixture, type Trial } from '../support/api-fixture.ts'
+import { type Cell, cellKey, cellOf, expectation, renderTable } from '../support/api-table.ts'
+import { asDryRun, nameOf, TRIALS, type TrialRow } from '../support/api-trials.ts'
+
+const TABLE = new URL('api-roles.table.md', import.meta.url)
+/** Operations under way at a time. */
+const PARALLEL = 16
+
+let fixture: Fixture
+let callers: Caller[]
+const cells = new Map<string, Cell>()
+/** Cells that are not what `decide` says, and answers that are neither a yes nor a no. */
+const doubtful: string[] = []
+
+beforeAll(async () => {
+  fixture = await startFixture()
+  callers = callersWith(fixture)
+})
+afterAll(() => fixture?.close())
+
+describe('every operation is tried by a caller of every role', () => {
+  it('[4-31] answers what decide says, and nobody reaches another organization or project', async () => {
+    const before = await fixture.database()
+    await inParallel(TRIALS, (row) => tryRow(row))
+    expect(doubtful).toEqual([])
+    expect(cells.size).toBe(TRIALS.length * callers.length)
+    // The dry runs among them have written nothing; what was thrown away has.
+    expect((await fixture.database()).versions).toBeGreaterThan(before.versions)
+  }, 120_000)
+
+  it('the table in the repository says the same', () => {
+    const table = renderTable(TRIALS, callers, cells)
+    if (process.env.REWRITE_ROLE_TABLE) writeFileSync(TABLE, table)
+    expect(table).toBe(readFileSync(TABLE, 'utf8'))
+  })
+})
+
+describe('who may not see an organization is not told whether it exists', () => {
+  const rows = Object.entries(OPERATIONS).filter(([, { path }]) => path.includes('{organization}'))
+  it.each(rows.map(([id]) => id as OperationId))('%s', async (id) => {
+    const row = TRIALS.find((trial) => trial.id === id) as TrialRow
+    const trial = asDryRun(row, await row.make(fixture))
+    const strangers = callers.filter(({ name }) =>
+      ['no role', 'ORG_OWNER of globex', 'acme issuer: ORG_OWNER of globex'].includes(name),
+    )
+    expect(strangers.length).toBe(3)
+    for (const stranger of strangers) {
+      const answers = await Promise.all(
+        ['acme', 'nosuch'].map(async (organization) => {
+          const asked = { ...trial, params: { ...trial.params, organization } }
+          const { status, text } = await fixture.send(id, asked, stranger.authorization())
+          return { status, text: withoutNames(text, organization) }
+        }),
+      )
+      expect(answers[0]).toEqual(answers[1])
+    }
+  })
+})
+
+/** What differs between any two requests. */
+function withoutNames(text: string, organization: string): string {
+  return text.replaceAll(organization, 'ORGANIZATION').replace(/"(?:requestId|instance)":"[^"]*"/g, '')
+}
+
+async function tryRow(row: TrialRow): Promise<void> {
+  const expected = expectation()
+  let trial: Trial | null = null
+  const tryCaller = async (caller: Caller) => {
+    trial ??= asDryRun(row, await row.make(fixture))
+    const answer = await fixture.send(row.id, trial, caller.authorization())
+    const due = expected(row, caller, trial)
+    let cell: Cell
+    try {
+      cell = cellOf(row, caller, answer)
+    } catch (error) {
+      doubtful.push((error as Error).message)
+      cell = `${answer.status}?`
+    }
+    cells.set(cellKey(row, caller), cell)
+    if (due !== null && due !== cell.replace(/:.*/, '')) {
+      const { reason, detail } = answer.status < 300 ? {} : JSON.parse(answer.text)
+      doubtful.push(`${nameOf(row)} by ${caller.name}: ${cell} instead of ${due} (${reason}: ${detail})`)
+    }
+    if (row.consumes && answer.status < 300) trial = null
+  }
+  // One after the other: whoever comes after a success may need a new target.
+  for (const caller of callers) await tryCaller(caller)
+}
+
+async function inParallel<Item>(items: readonly Item[], run: (item: Item) => Promise<void>): Promise<void> {
+  const waiting = [...items]
+  const workers = Array.from({ length: PARALLEL }, async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await run(next)
+  })
+  await Promise.all(workers)
+}
+
+describe('the trials', () => {
+  it('are of every operation', () => {
+    expect(new Set(TRIALS.map(({ id }) => id))).toEqual(new Set(Object.keys(OPERATIONS)))
+  })
+
+  it('have a body exactly where the operation has one', async () => {
+    for (const row of TRIALS) {
+      const { body } = await row.make(fixture)
+      expect({ row: nameOf(row), body: body !== undefined }).toEqual({
+        row: nameOf(row),
+        body: (OPERATIONS[row.id] as Operation).body !== null,
+      })
+    }
+  })
+})
