@@ -73,10 +73,10 @@ export interface OpenedPolicy {
 /** Reads, checks and compiles a policy. A policy that is not valid is printed as the answer: no. */
 export async function openPolicy(
   terminal: Terminal,
-  path: string,
+  path: string | Extract<Read, { ok: true }>,
   options: { json?: boolean },
 ): Promise<OpenedPolicy | { ok: false; code: ExitCode }> {
-  const read = await readInput(terminal, path)
+  const read = typeof path === 'string' ? await readInput(terminal, path) : path
   if (!read.ok) return read
   const { text, file } = read
   const parsed = parsePolicy(text, { file, catalogue })

@@ -1,5 +1,6 @@
 // What a command sees of the process it runs in: where answers and messages go, and whether in colour. An
 // answer goes to standard output, everything about the run itself to standard error.
+import { createInterface } from 'node:readline/promises'
 import type { ReadStream } from 'node:tty'
 
 /** How every command ends; continuous integration reads it. */
@@ -23,6 +24,11 @@ export interface Terminal {
   /** Colours what is noted. */
   paintNote(colour: Colour, text: string): string
   stdin: AsyncIterable<Buffer> & Partial<Pick<ReadStream, 'isTTY'>>
+  /** How far the run is: one line that the next one replaces; nothing where nobody watches. Null: it is over. */
+  progress(text: string | null): void
+  /** Yes or no; null where there is nobody to ask. */
+  ask(question: string): Promise<boolean | null>
+  env: NodeJS.ProcessEnv
 }
 
 export function createTerminal({ stdin, stdout, stderr, env }: NodeJS.Process): Terminal {
@@ -40,6 +46,16 @@ export function createTerminal({ stdin, stdout, stderr, env }: NodeJS.Process): 
     paint: painter(stdout, env),
     paintNote: painter(stderr, env),
     stdin,
+    progress: (text) => {
+      if (stderr.isTTY && env.TERM !== 'dumb') stderr.write(`\r\u001b[K${text ?? ''}`)
+    },
+    ask: async (question) => {
+      if (!stdin.isTTY) return null
+      const lines = createInterface({ input: stdin, output: stderr })
+      const answer = await lines.question(`${question} [y/N] `).finally(() => lines.close())
+      return /^y(?:es)?$/i.test(answer.trim())
+    },
+    env,
   }
 }
 
