@@ -5,7 +5,7 @@ import type { ZodType } from 'zod'
 import { checkPolicy } from './check.ts'
 import { faultsOf, messageOf } from './document-errors.ts'
 import { describePath, describeProblems, type Fault, type Path, type Problem } from './problems.ts'
-import { PolicyDocument, RoleCatalogue } from './schema.ts'
+import { Organization, PolicyDocument, RoleCatalogue } from './schema.ts'
 
 export { describePath, describeProblems, type Problem }
 
@@ -44,6 +44,11 @@ export function parsePolicy(text: string, options: { file: string; catalogue: st
   const { locate } = parsed
   if (faults.length === 0) return { ok: true, policy, ownRoles: Object.keys(parsed.value.roles), locate }
   return { ok: false, problems: faults.slice(0, PROBLEMS_MAX).map((fault) => locate(fault)) }
+}
+
+/** An organization as a file of its own. Whether its roles and issuers exist, the server knows that holds them. */
+export function parseDeclaration(text: string, file: string): Located<Organization> {
+  return parseYaml(text, file, Organization)
 }
 
 type Located<Value> = { ok: true; value: Value; locate: Locate } | { ok: false; problems: Problem[] }

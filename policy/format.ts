@@ -4,7 +4,7 @@
 import {
   Composer,
   type CST,
-  type Document,
+  Document,
   isCollection,
   isMap,
   isScalar,
@@ -52,6 +52,20 @@ export function formatPolicy(text: string, options: { file: string; catalogue: s
     formatted = next
   }
   return refuse(options.file, 'does not come to rest when it is formatted; format it by hand')
+}
+
+/** A value as a file that nobody has written yet: lists of words on one line while they are short. */
+export function writeYaml(value: object): string {
+  const document = new Document(value, { aliasDuplicateObjects: false })
+  visit(document, {
+    Seq(_key, list) {
+      const isShort = JSON.stringify(list.toJS(document)).length <= INLINE_LENGTH_MAX
+      if (!isShort || !list.items.every((item) => isScalar(item))) return
+      list.flow = true
+      padInline(list)
+    },
+  })
+  return document.toString({ indent: 2, indentSeq: true, lineWidth: 0 })
 }
 
 function refuse(file: string, message: string): Formatted {
