@@ -18,6 +18,7 @@ import {
 import { type HeldRecord, withRecord } from './documents/principals.ts'
 import type { Environment } from './environment.ts'
 import { readPath } from './path.ts'
+import { reportSeen } from './principals/report-seen.ts'
 import { type Refusal, refuse, shown } from './refusal.ts'
 import { type Identity, type IdentityRef, identityFor, recallIdentity } from './tokens/assertion.ts'
 import { recallToken, recheckToken, type VerifiedToken, verifyToken } from './tokens/verify.ts'
@@ -189,11 +190,11 @@ async function judgeToken(
     level: at.level,
   }
   const known = recallToken(environment, text)
-  const token =
-    (known && (await recheckToken(environment, known, destination))) ??
-    (await verifyToken(environment, text, destination))
+  const rechecked = known && (await recheckToken(environment, known, destination))
+  const token = rechecked ?? (await verifyToken(environment, text, destination))
   if (!token.ok) return token
   const whole = withRecord(token.principal, token.recorded.content)
+  if (whole.ok && rechecked === null) reportSeen(environment, whole.principal, nowSeconds())
   return whole.ok ? { ok: true, token, principal: whole.principal } : whole
 }
 
