@@ -20,7 +20,7 @@ export interface LoadResult {
 
 /** Connections are opened first; the clock runs from the first request to the last answer. */
 export async function runLoad(load: Load): Promise<LoadResult> {
-  const sockets = await Promise.all(Array.from({ length: load.connections }, () => open(load.port)))
+  const sockets = await Promise.all(Array.from({ length: load.connections }, () => openSocket(load.port)))
   const latencies = new Float64Array(load.requests)
   let sent = 0
   let answered = 0
@@ -59,7 +59,7 @@ export async function exchange(
   port: number,
   request: Buffer,
 ): Promise<{ status: number; answer: string; milliseconds: number }> {
-  const socket = await open(port)
+  const socket = await openSocket(port)
   const begin = performance.now()
   try {
     return await new Promise((resolve, reject) => {
@@ -75,7 +75,7 @@ export async function exchange(
   }
 }
 
-function open(port: number): Promise<Socket> {
+export function openSocket(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     socket.once('error', reject)
@@ -87,7 +87,7 @@ function open(port: number): Promise<Socket> {
 }
 
 /** Calls back for each whole answer. Knows Content-Length and chunks, which is what workerd sends. */
-function readAnswers(socket: Socket, onAnswer: (status: number, answer: string) => void): void {
+export function readAnswers(socket: Socket, onAnswer: (status: number, answer: string) => void): void {
   let pending = ''
   socket.on('data', (bytes: Buffer) => {
     pending = pending === '' ? bytes.toString('latin1') : pending + bytes.toString('latin1')

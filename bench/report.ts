@@ -10,6 +10,8 @@ export interface Report {
   ratios(key: string, name: string, ratios: Ratios, bar?: number): void
   /** A comparison of times, under `${key}.ratio`. */
   timeRatio(key: string, name: string, values: number[]): void
+  /** A measure of which less is better, under `key` itself; `bar` is what it may be at most. */
+  atMost(key: string, name: string, values: number[], bar?: number): void
   /** A time, under `${key}.milliseconds`. */
   duration(key: string, name: string, milliseconds: number[]): void
   /** A single figure, with one digit after the point unless told. */
@@ -53,6 +55,12 @@ export function createReport(write: (line: string) => void): Report {
       const spread = spreadOf(values)
       figures[`${key}.ratio`] = rounded(spread.median, 3)
       row(name, shown(spread, 3))
+    },
+    atMost(key, name, values, bar) {
+      const spread = spreadOf(values)
+      figures[key] = rounded(spread.median, 3)
+      const judged = bar === undefined ? '' : `bar ${bar}: ${spread.median <= bar ? 'reached' : 'MISSED'}`
+      row(name, shown(spread, 3), judged)
     },
     duration(key, name, milliseconds) {
       const spread = spreadOf(milliseconds)

@@ -12,7 +12,11 @@ export type BenchAlgorithm = (typeof ALGORITHMS)[number]
 
 export interface TokenIssuer {
   jwks: { keys: JsonWebKey[] }
-  token(algorithm: BenchAlgorithm, claims: { subject: string; expiresIn?: number }): string
+  /** `groups`: besides those that everybody has. */
+  token(
+    algorithm: BenchAlgorithm,
+    claims: { subject: string; expiresIn?: number; groups?: readonly string[] },
+  ): string
 }
 
 /** Every token is different (`jti`), also for the same subject. */
@@ -30,9 +34,9 @@ export function createTokenIssuer(): TokenIssuer {
   }))
   return {
     jwks: { keys },
-    token(algorithm, { subject, expiresIn = LIFE_SECONDS }) {
+    token(algorithm, { subject, expiresIn = LIFE_SECONDS, groups = [GROUP] }) {
       const header = { alg: algorithm, typ: 'JWT', kid: kidOf(algorithm) }
-      const input = `${encode(header)}.${encode(claimsOf(subject, expiresIn))}`
+      const input = `${encode(header)}.${encode(claimsOf(subject, expiresIn, groups))}`
       const key = pairs[algorithm].privateKey
       const digest = algorithm === 'EdDSA' ? null : 'sha256'
       const signature = sign(digest, Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' })
@@ -45,7 +49,7 @@ function kidOf(algorithm: BenchAlgorithm): string {
   return `bench-${algorithm.toLowerCase()}`
 }
 
-function claimsOf(subject: string, expiresIn: number): object {
+function claimsOf(subject: string, expiresIn: number, groups: readonly string[]): object {
   const now = Math.floor(Date.now() / 1000)
   return {
     exp: now + expiresIn,
@@ -64,7 +68,7 @@ function claimsOf(subject: string, expiresIn: number): object {
     given_name: 'Alice',
     family_name: 'Example',
     email: `${subject}@example.com`,
-    groups: ['everyone', 'engineering', GROUP],
+    groups: ['everyone', 'engineering', ...groups],
   }
 }
 

@@ -71,6 +71,20 @@ export function pinLoadGenerator(): void {
   if (PINNED) spawnSync('taskset', ['-a', '-p', '-c', LOAD_CORE, String(process.pid)], { stdio: 'ignore' })
 }
 
+/** Starts something whose child processes belong on the Workers' core. */
+export async function onWorkersCore<Started>(start: () => Promise<Started>): Promise<Started> {
+  const move = (core: string) => {
+    // A child inherits the core of this process's main thread.
+    if (PINNED) spawnSync('taskset', ['-p', '-c', core, String(process.pid)], { stdio: 'ignore' })
+  }
+  move(WORKERD_CORE)
+  try {
+    return await start()
+  } finally {
+    move(LOAD_CORE)
+  }
+}
+
 /** Every process that runs, and the folder of its configuration: nothing of them outlives this program. */
 const running = new Map<ChildProcess, string>()
 process.once('exit', () => {
