@@ -1,6 +1,7 @@
 // `npm run bench`: runs the suites named, or all of them. With `--json` one flat object comes on standard
 // output and everything else on standard error.
 import { parseArgs } from 'node:util'
+import { controlSuite } from './control.ts'
 import { gatewaySuite } from './gateway.ts'
 import { policySuite } from './policy.ts'
 import { createReport, type Report } from './report.ts'
@@ -9,6 +10,7 @@ import { CORES, pinLoadGenerator } from './workerd.ts'
 const SUITES: Record<string, (report: Report) => Promise<void>> = {
   gateway: gatewaySuite,
   policy: policySuite,
+  control: controlSuite,
 }
 
 const { values, positionals } = parseArgs({
