@@ -188,12 +188,12 @@ const INSERT_ISSUER_NAMES = `INSERT OR REPLACE INTO issuer_names (name, organiza
 /** Names that the source had taken from a record of the database. */
 const RESTORE_ISSUER_NAMES = `
   INSERT OR IGNORE INTO issuer_names (name, organization, issuer)
-  SELECT coalesce(replace(written ->> '$.settings.issuer', '{tenantid}', tenant.value),
-    written ->> '$.settings.issuer'), organization, id
+  SELECT coalesce(replace(record.written ->> '$.settings.issuer', '{tenantid}', tenant.value),
+    record.written ->> '$.settings.issuer'), record.organization, record.id
   FROM (SELECT id, organization, ${ISSUER_CONTENT} AS written FROM issuers
-    WHERE in_policy = 0 AND deleted_at IS NULL AND id NOT IN (SELECT issuer FROM issuer_names))
-  LEFT JOIN json_each(written, '$.settings.tenants') AS tenant
-  WHERE written ->> '$.settings.issuer' IS NOT NULL`
+    WHERE in_policy = 0 AND deleted_at IS NULL AND id NOT IN (SELECT issuer FROM issuer_names)) AS record
+  LEFT JOIN json_each(record.written, '$.settings.tenants') AS tenant
+  WHERE record.written ->> '$.settings.issuer' IS NOT NULL`
 
 /** Rows of what stands above the database, under these names in place of a document's. */
 const ABOVE = `('policy', 'environment')`
