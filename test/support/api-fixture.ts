@@ -233,3 +233,17 @@ function sendOperation(
     ...(trial.body === undefined ? {} : { body: JSON.stringify(trial.body) }),
   })
 }
+
+const PARALLEL = 16
+
+/** So many at a time. */
+export async function inParallel<Item>(
+  items: readonly Item[],
+  run: (item: Item) => Promise<void>,
+): Promise<void> {
+  const waiting = [...items]
+  const workers = Array.from({ length: PARALLEL }, async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await run(next)
+  })
+  await Promise.all(workers)
+}

@@ -5,13 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Operation } from '../../policy/operations/common.ts'
 import { OPERATIONS, type OperationId } from '../../policy/operations/table.ts'
 import { type Caller, callersWith } from '../support/api-callers.ts'
-import { type Fixture, startFixture, type Trial } from '../support/api-fixture.ts'
+import { type Fixture, inParallel, startFixture, type Trial } from '../support/api-fixture.ts'
 import { type Cell, cellKey, cellOf, expectation, renderTable } from '../support/api-table.ts'
 import { asDryRun, nameOf, TRIALS, type TrialRow } from '../support/api-trials.ts'
 
 const TABLE = new URL('api-roles.table.md', import.meta.url)
-/** Operations under way at a time. */
-const PARALLEL = 16
 
 let fixture: Fixture
 let callers: Caller[]
@@ -92,14 +90,6 @@ async function tryRow(row: TrialRow): Promise<void> {
   }
   // One after the other: whoever comes after a success may need a new target.
   for (const caller of callers) await tryCaller(caller)
-}
-
-async function inParallel<Item>(items: readonly Item[], run: (item: Item) => Promise<void>): Promise<void> {
-  const waiting = [...items]
-  const workers = Array.from({ length: PARALLEL }, async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await run(next)
-  })
-  await Promise.all(workers)
 }
 
 describe('the trials', () => {
