@@ -2,6 +2,8 @@
 import { auditHandlers } from './audit.ts'
 import type { SomeHandlers } from './call.ts'
 import { instanceHandlers } from './instance.ts'
+import { issuerKeyHandlers } from './issuer-keys.ts'
+import { issuerHandlers } from './issuers.ts'
 import { memberHandlers } from './members.ts'
 import { organizationHandlers } from './organizations.ts'
 import { projectHandlers } from './projects.ts'
@@ -16,6 +18,8 @@ export const HANDLERS: SomeHandlers = {
   ...instanceHandlers,
   ...versionHandlers,
   ...auditHandlers,
+  ...issuerHandlers,
+  ...issuerKeyHandlers,
   ...userHandlers,
   ...memberHandlers,
   ...serviceAccountHandlers,

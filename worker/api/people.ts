@@ -2,7 +2,7 @@
 // the plan of a change: what it must hold, who may make it, and what it writes.
 
 import type { z } from 'zod'
-import { type GivingDirectly, type Judgement, judgeGivenDirectly } from '../../policy/granting.ts'
+import { above, type GivingDirectly, type Judgement, judgeGivenDirectly } from '../../policy/granting.ts'
 import { describeLevel, type Level, levelOf } from '../../policy/level.ts'
 import { heldWith } from '../../policy/mapping-sites.ts'
 import { nearest } from '../../policy/nearest.ts'
@@ -291,7 +291,7 @@ export async function judgeGiven(
   const levels = new Map<string, Level>()
   for (const { organization, project } of [...giving.before, ...giving.after]) {
     const level = levelOf(organization, project)
-    levels.set(describeLevel(level), level)
+    for (const at of [level, ...above(level)]) levels.set(describeLevel(at), at)
   }
   const rolesThere = new Map<string, readonly string[]>()
   for (const [key, level] of levels) rolesThere.set(key, await held.rolesAt(level))
