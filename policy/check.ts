@@ -71,8 +71,9 @@ interface Judged {
   level: RoleLevel | null
 }
 
-function checkMappings(
-  policy: PolicyDocument,
+/** Of one level by itself. `issuers` are the ids of the records trusted there. */
+export function checkMappings(
+  policy: Pick<PolicyDocument, 'roles'>,
   owner: { idpGroupMappings: GroupMapping[]; patternMappings: PatternMapping[] },
   path: Path,
   level: RoleLevel,
@@ -127,7 +128,7 @@ function checkPattern(text: string, written: RoleLevel, path: Path, faults: Faul
 }
 
 function checkMapping(
-  { roles }: PolicyDocument,
+  { roles }: Pick<PolicyDocument, 'roles'>,
   judged: Judged,
   issuers: readonly string[],
   faults: Fault[],
@@ -166,8 +167,8 @@ function suggest(name: string, names: readonly string[]): string {
   return meant === null ? '' : `; did you mean ${meant}?`
 }
 
-function checkUnmatched(
-  { roles }: PolicyDocument,
+export function checkUnmatched(
+  { roles }: Pick<PolicyDocument, 'roles'>,
   name: string | undefined,
   path: Path,
   faults: Fault[],
@@ -232,7 +233,7 @@ function claimNames(
   }
 }
 
-function checkIssuer(issuer: Issuer, path: Path, faults: Fault[]): void {
+export function checkIssuer(issuer: Issuer, path: Path, faults: Fault[]): void {
   if (issuer.issuer.includes(TENANT_PLACEHOLDER) !== (issuer.tenants !== undefined)) {
     const message = issuer.tenants
       ? `has no ${TENANT_PLACEHOLDER} for the tenants to fill`

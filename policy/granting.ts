@@ -1,8 +1,17 @@
 // Whether somebody may make a change (design.md section 4, "Granting"): no role outside what they may give, no
 // role for themselves that they lack, no last owner gone and no right of their own lost without saying so.
-import type { Level } from './level.ts'
-import type { DirectGrant, Principal } from './principal.ts'
-import type { PolicyDocument } from './schema.ts'
+import { compilePolicy } from './compile.ts'
+import { rolesAt } from './decide.ts'
+import { capturedPlaces } from './diff-places.ts'
+import { compareDocuments } from './diff-structure.ts'
+import { foldCase } from './fold-case.ts'
+import { describeLevel, type Level } from './level.ts'
+import { lintGranted, lintOwners } from './lint-grants.ts'
+import { loadPolicy, organizationAt, type WholePolicy } from './loaded.ts'
+import { heldWith } from './mapping-sites.ts'
+import { type DirectGrant, groupsAt, type Principal } from './principal.ts'
+import { describePath } from './problems.ts'
+import type { GroupMapping, Organization, PolicyDocument } from './schema.ts'
 
 export interface Judgement {
   /** Each by itself refuses the change; `path` is in the effective document. */
@@ -18,6 +27,10 @@ export interface GrantingActor {
   rolesAt(level: Level): readonly string[]
 }
 
+/**
+ * Both documents have the levels that the change touches and those above them; what else there is may be left
+ * out, since it is the same in both.
+ */
 export interface Granting {
   before: PolicyDocument
   after: PolicyDocument
@@ -26,9 +39,142 @@ export interface Granting {
   now: number
 }
 
-export function judgeGranting(_granting: Granting): Judgement {
-  return NOTHING_TO_JUDGE
+export function judgeGranting({ before, after, actor: held, now }: Granting): Judgement {
+  const actor = withThoseAbove(held)
+  const given = lintGranted(after, before, actor).map(({ path, message }) => {
+    return { reason: 'grant_not_allowed' as const, path: describePath(path), message }
+  })
+  const own = judgeOwn({ before, after, actor, now })
+  const owners = lintOwners(after, before, now, new Set()).filter(({ code }) => code === 'owner_removed')
+  return {
+    refused: [...given, ...own.refused],
+    toConfirm: [
+      ...owners.slice(0, 1).map(({ path, message }) => {
+        const where = path.length > 0 && path[0] !== 'idpGroupMappings' ? `${describePath(path)}: ` : ''
+        return { what: 'last-owner' as const, message: `${where}${message}` }
+      }),
+      ...own.toConfirm,
+    ],
+  }
 }
+
+/** Levels whose roles `judgeGranting` asks of the actor, besides those above them. */
+export function levelsToJudge({ before, after, actor: { principal } }: Omit<Granting, 'now'>): Level[] {
+  const levels = new Map<string, Level>()
+  const add = (level: Level) => levels.set(describeLevel(level), level)
+  for (const { level } of compareDocuments(before, after)) add(level)
+  if (levels.size === 0) return []
+  for (const document of [before, after]) {
+    const policy = policyFor(document, principal)
+    for (const level of placesOf(policy, principal)) add(level)
+  }
+  return [...levels.values()]
+}
+
+/** What is held above is held below, also where the place below is only being made. */
+function withThoseAbove({ principal, rolesAt }: GrantingActor): GrantingActor {
+  return {
+    principal,
+    rolesAt: (level) => [...new Set([level, ...above(level)].flatMap((at) => rolesAt(at)))],
+  }
+}
+
+export function above(level: Level): Level[] {
+  if (level.kind === 'global') return []
+  const global: Level = { kind: 'global' }
+  const { organization } = level
+  return level.kind === 'organization' ? [global] : [{ kind: 'organization', organization }, global]
+}
+
+/** What the change does to the actor itself, by comparing what the mappings that can concern it give. */
+function judgeOwn({ before, after, actor, now }: Granting): Judgement {
+  const { principal } = actor
+  const [old, next] = [policyFor(before, principal), policyFor(after, principal)]
+  const judgement: Judgement = { refused: [], toConfirm: [] }
+  for (const level of levelsToJudge({ before, after, actor })) {
+    const known = new Set(actor.rolesAt(level))
+    const had = new Set(rolesAt(old, organizationAt(old, level), principal, level, now).roles)
+    const has = new Set(rolesAt(next, organizationAt(next, level), principal, level, now).roles)
+    const gained = [...has].filter((role) => !had.has(role) && !known.has(role))
+    const lost = [...had].filter((role) => !has.has(role) && known.has(role))
+    const where = describeLevel(level)
+    if (gained.length > 0) {
+      const message = `gives you ${gained.join(', ')} at ${where}, which you do not have; somebody else must do that`
+      judgement.refused.push({ reason: 'grant_to_self', path: pathOf(level), message })
+    }
+    // Whoever deletes a place knows that nobody has anything there any more.
+    if (lost.length > 0 && judgement.toConfirm.length === 0 && exists(after, level)) {
+      const message = `takes ${lost.join(', ')} at ${where} from you`
+      judgement.toConfirm.push({ what: 'own-access', message })
+    }
+  }
+  return judgement
+}
+
+function pathOf(level: Level): string {
+  if (level.kind === 'global') return 'idpGroupMappings'
+  const path = ['organizations', level.organization]
+  return describePath(level.kind === 'project' ? [...path, 'projects', level.project] : path)
+}
+
+function exists({ organizations }: PolicyDocument, level: Level): boolean {
+  if (level.kind === 'global') return true
+  if (!Object.hasOwn(organizations, level.organization)) return false
+  const projects = organizations[level.organization]?.projects ?? {}
+  return level.kind === 'organization' || Object.hasOwn(projects, level.project)
+}
+
+/** Where patterns give the principal something. */
+function placesOf(policy: WholePolicy, principal: Principal): Level[] {
+  const loaded = policy.organizations.map((slug) => policy.organization(slug))
+  const places = [policy, ...loaded].flatMap((patterns) => capturedPlaces(patterns, principal))
+  return places.map(({ organization, project }): Level => {
+    return project === null
+      ? { kind: 'organization', organization }
+      : { kind: 'project', organization, project }
+  })
+}
+
+/**
+ * Only with the mappings that can concern the principal, so that judging costs little however many there are.
+ * Organizations and projects that a pattern names for it are there, whether the document has them or not.
+ */
+function policyFor(document: PolicyDocument, principal: Principal): WholePolicy {
+  const groups = groupsAt(principal, 0)
+  const names = new Set<string>('names' in groups ? groups.names : [])
+  const folded = new Set([...names].map(foldCase))
+  const concerns = ({ idpGroups, ignoreCase }: GroupMapping) => {
+    return idpGroups.some((group) => (ignoreCase ? folded.has(foldCase(group)) : names.has(group)))
+  }
+  const only = <Owner extends { idpGroupMappings: GroupMapping[] }>(owner: Owner): Owner => {
+    const idpGroupMappings = owner.idpGroupMappings.filter(concerns).map((mapping) => {
+      const idpGroups = mapping.idpGroups.filter((group) => concerns({ ...mapping, idpGroups: [group] }))
+      return { ...mapping, idpGroups }
+    })
+    return { ...owner, idpGroupMappings }
+  }
+  const organizations: Record<string, Organization> = Object.fromEntries(
+    Object.entries(document.organizations).map(([slug, organization]) => {
+      const projects = Object.entries(organization.projects).map(([name, project]) => [name, only(project)])
+      return [slug, { ...only(organization), issuers: {}, projects: Object.fromEntries(projects) }]
+    }),
+  )
+  const reduced = { ...only(document), issuers: {}, routes: {}, tests: [], organizations }
+  const places = placesOf(loadPolicy(compilePolicy(reduced)), principal)
+  for (const place of places) {
+    if (place.kind === 'global') continue
+    const organization = Object.hasOwn(organizations, place.organization)
+      ? organizations[place.organization]
+      : undefined
+    const known: Organization = organization ?? { ...NO_ORGANIZATION, projects: {} }
+    organizations[place.organization] = known
+    if (place.kind === 'project') known.projects[place.project] ??= { ...NO_PROJECT }
+  }
+  return loadPolicy(compilePolicy(reduced))
+}
+
+const NO_PROJECT = { idpGroupMappings: [], patternMappings: [] }
+const NO_ORGANIZATION = { ...NO_PROJECT, issuers: {} }
 
 export interface GivingDirectly {
   roles: PolicyDocument['roles']
@@ -40,6 +186,49 @@ export interface GivingDirectly {
 }
 
 /** The same rules for roles given directly, to users and to service accounts. */
-export function judgeGivenDirectly(_giving: GivingDirectly): Judgement {
-  return NOTHING_TO_JUDGE
+export function judgeGivenDirectly({ roles, before, after, actor, holder }: GivingDirectly): Judgement {
+  const { rolesAt } = withThoseAbove(actor)
+  const judgement: Judgement = { refused: [], toConfirm: [] }
+  const keyOf = ({ role, organization, project }: DirectGrant) =>
+    JSON.stringify([role, organization, project])
+  const [old, next] = [new Set(before.map(keyOf)), new Set(after.map(keyOf))]
+  for (const grant of after.filter((given) => !old.has(keyOf(given)))) {
+    const level = levelOfGrant(grant)
+    const held = rolesAt(level)
+    const mayGrant = new Set(held.flatMap((name) => ownRole(roles, name)?.mayGrant ?? []))
+    const path = pathOfGrant(grant)
+    if (!mayGrant.has(grant.role)) {
+      const may = [...mayGrant].sort().join(', ') || 'none'
+      const message = `gives ${grant.role} at ${describeLevel(level)}, which you may not give; you may give there: ${may}`
+      judgement.refused.push({ reason: 'grant_not_allowed', path, message })
+    }
+    const gained = [...heldWith(roles, grant.role)].filter((role) => !held.includes(role))
+    if (holder === 'actor' && gained.length > 0) {
+      const message = `gives you ${gained.join(', ')} at ${describeLevel(level)}, which you do not have`
+      judgement.refused.push({ reason: 'grant_to_self', path, message })
+    }
+  }
+  const lost = before.filter((given) => !next.has(keyOf(given)))
+  if (holder === 'actor' && lost.length > 0) {
+    const names = lost.map((grant) => `${grant.role} at ${describeLevel(levelOfGrant(grant))}`)
+    judgement.toConfirm.push({ what: 'own-access', message: `takes ${names.join(', ')} from you` })
+  }
+  return judgement
+}
+
+function ownRole(roles: PolicyDocument['roles'], name: string) {
+  return Object.hasOwn(roles, name) ? roles[name] : undefined
+}
+
+function levelOfGrant({ organization, project }: DirectGrant): Level {
+  if (organization === null) return { kind: 'global' }
+  return project === null
+    ? { kind: 'organization', organization }
+    : { kind: 'project', organization, project }
+}
+
+function pathOfGrant({ organization, project }: DirectGrant): string {
+  if (organization === null) return 'given.roles'
+  const path = ['given', 'organizations', organization]
+  return describePath(project === null ? [...path, 'roles'] : [...path, 'projects', project])
 }

@@ -2,12 +2,13 @@
 // and the same documents that decide on routes; this is the one file of the API that knows where they are.
 import { type Decision, decide, rolesAt } from '../../policy/decide.ts'
 import type { Level } from '../../policy/level.ts'
-import { organizationAt } from '../../policy/loaded.ts'
-import type { Principal } from '../../policy/principal.ts'
-import { authenticate } from '../admit.ts'
+import { groupsAt, type Principal } from '../../policy/principal.ts'
+import { authenticateAt } from '../admit.ts'
 import { nowSeconds } from '../clock.ts'
-import { type Environment, policy } from '../environment.ts'
+import { documentsAt, refreshDocuments } from '../documents/held.ts'
+import type { Environment } from '../environment.ts'
 import type { Refusal } from '../refusal.ts'
+import { holderOfKey, keyInHeader } from './access-keys.ts'
 
 /** What a principal may, by the documents that the edge decides by. */
 export interface Held {
@@ -16,32 +17,59 @@ export interface Held {
   rolesAt(level: Level): Promise<readonly string[]>
 }
 
+/**
+ * The edge's documents cannot be had, so nobody may anything. Thrown, since no handler can do without; the mount
+ * answers with the refusal.
+ */
+function unavailable(refusal: Refusal): Error {
+  return Object.assign(new Error(refusal.detail), { refusal })
+}
+
 export type Authenticated = { ok: true; principal: Principal } | Refusal
 
-/** A bearer token as the gateway takes it, or a key of ours. `level` takes part in whose word counts. */
+/**
+ * A bearer token as the gateway takes it, or a key of ours. `level` takes part in whose word counts. A token that is
+ * not good there is judged for the instance, so that what is said of it does not depend on which organizations
+ * there are.
+ */
 export async function authenticateCaller(
   environment: Environment,
   request: Request,
   level: Level,
 ): Promise<Authenticated> {
-  return authenticate(environment, request.headers.get('authorization'), level)
+  const authorization = request.headers.get('authorization')
+  const key = authorization === null ? null : keyInHeader(authorization)
+  if (key !== null) return holderOfKey(environment, key)
+  const there = await authenticateAt(environment, authorization, level)
+  return there.ok || level.kind === 'global'
+    ? there
+    : authenticateAt(environment, authorization, { kind: 'global' })
 }
 
-export function heldFor(_environment: Environment, principal: Principal): Held {
+export function heldFor(environment: Environment, principal: Principal): Held {
+  const now = nowSeconds()
+  const groups = groupsAt(principal, now)
+  const names = 'names' in groups ? groups.names : []
+  const documents = async (level: Level) => {
+    const held = await documentsAt(environment, level, names)
+    if (!held.ok) throw unavailable(held)
+    return held
+  }
   return {
     decide: async (permission, level) => {
-      return decide(policy, organizationAt(policy, level), principal, {
-        permission,
-        level,
-        now: nowSeconds(),
-      })
+      const { policy, organization } = await documents(level)
+      return decide(policy, organization, principal, { permission, level, now })
     },
-    rolesAt: async (level) =>
-      rolesAt(policy, organizationAt(policy, level), principal, level, nowSeconds()).roles,
+    rolesAt: async (level) => {
+      const { policy, organization } = await documents(level)
+      return rolesAt(policy, organization, principal, level, now).roles
+    },
   }
 }
 
 /** So that whoever has just written sees it: publishes what is not yet, and has the newest documents held. */
 export async function refreshHeld(environment: Environment): Promise<void> {
   await environment.PUBLISHER.getByName('instance').catchUp()
+  const refusal = await refreshDocuments(environment)
+  if (refusal) throw unavailable(refusal)
 }

@@ -43,7 +43,11 @@ api.notFound((context) => {
   const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`
   return answer(context, refuse('route_not_found', detail, { check: 'path' }))
 })
-api.onError((error, context) => answerFault(error, context.env.requestId))
+api.onError((error, context) => {
+  const { requestId } = context.env
+  if ('refusal' in error) return respond(error.refusal as Refusal, 0, requestId)
+  return isDatabaseAway(error) ? answerAway(error, requestId) : answerFault(error, requestId)
+})
 
 function mountOperations(app: Hono<Served>): void {
   const methods = new Map<string, string[]>()
@@ -53,6 +57,18 @@ function mountOperations(app: Hono<Served>): void {
     app.on(operation.method, path, (context) => serve(context, id))
   }
   for (const [path, known] of methods) app.all(path, (context) => answerMethod(context, known))
+}
+
+/** D1 says it in words alone. */
+function isDatabaseAway({ message }: Error): boolean {
+  return /^D1_ERROR: (?:D1 DB is overloaded|Network connection lost|.*(?:reset|timeout|storage caused object))/i.test(
+    message,
+  )
+}
+
+function answerAway(error: Error, requestId: string): Response {
+  console.error(`request ${requestId}:`, error)
+  return respond(refuse('database_unavailable', 'Nothing was changed; repeat the request.'), 0, requestId)
 }
 
 /** HEAD is answered as GET without its body, by Hono. There is no CORS: the API is for no other site's pages. */

@@ -3,7 +3,7 @@
 import { foldCase } from '../../policy/fold-case.ts'
 import { jsonChunks } from './commit.ts'
 import { organizationName, projectName, publicIdOf, type StoredMappings } from './documents.ts'
-import { forgetSearchOf, searchStatements } from './search.ts'
+import { forgetSearch, searchStatements } from './search.ts'
 
 export interface OrganizationRow {
   slug: string
@@ -184,7 +184,7 @@ export function deletedProjects(
         'DELETE FROM memberships WHERE organization = ?1 AND project IN (SELECT value FROM json_each(?2))',
       )
       .bind(organization, chunk),
-    ...forgetSearchOf(
+    ...forgetSearch(
       database,
       'project',
       JSON.stringify((JSON.parse(chunk) as string[]).map((slug) => `${organization}/${slug}`)),

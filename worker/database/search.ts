@@ -72,15 +72,8 @@ export function searchStatements(
   ]
 }
 
-export function forgetSearch(
-  database: D1Database,
-  { kind, id }: Pick<SearchEntry, 'kind' | 'id'>,
-): D1PreparedStatement[] {
-  return forgetSearchOf(database, kind, JSON.stringify([id]))
-}
-
 /** `ids` is a JSON list, as jsonChunks makes them. */
-export function forgetSearchOf(database: D1Database, kind: SearchKind, ids: string): D1PreparedStatement[] {
+export function forgetSearch(database: D1Database, kind: SearchKind, ids: string): D1PreparedStatement[] {
   const which = 'kind = ?1 AND id IN (SELECT value FROM json_each(?2))'
   return [
     database
