@@ -19,6 +19,8 @@ export interface AuditedEvent {
 
 /** `previous` of a chain's first event. */
 export const FIRST_PREVIOUS = ''
+/** `typ` of a signed head: a compact JWS over { chain, number, cumulative }, with `iss` and `iat`. */
+export const AUDIT_HEAD_TYPE = 'postern-audit-head+jwt'
 /** The cumulative hash of a chain without events. */
 export const EMPTY_CUMULATIVE = ''
 

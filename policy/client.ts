@@ -20,6 +20,9 @@ export interface Sent {
   body: string | null
 }
 
+/** Answers that come as lines, a JSON value each, where `accept` asks for them. */
+export const LINES_MEDIA_TYPE = 'application/x-ndjson'
+
 export interface Received {
   status: number
   header(name: string): string | null

@@ -1,6 +1,7 @@
 // The OpenAPI 3.1 document of the management API, made of the operations table: what a client has to send, and
 // what may come back. Nothing is written here that the table says already.
 import { z } from 'zod'
+import { LINES_MEDIA_TYPE } from './client.ts'
 import { EXAMPLE_BODIES, EXAMPLE_PARAMETERS } from './openapi-examples.ts'
 import {
   type Answer,
@@ -57,7 +58,6 @@ const LINES: Partial<Record<OperationId, { item: string; description: string }>>
     description: 'Progress, and in the last line the result or the problem.',
   },
 }
-export const LINES_MEDIA_TYPE = 'application/x-ndjson'
 
 /** Of the API, not of what serves it: its first number is the one in the path. */
 export const API_VERSION = '1.0.0'

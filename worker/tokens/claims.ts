@@ -1,4 +1,5 @@
 // Checks of a token's claims that depend on the issuer record and the time alone.
+import { AUDIT_HEAD_TYPE } from '../../policy/audit-event.ts'
 import type { IssuerRecord } from '../../policy/compiled.ts'
 import type { Claims } from '../../policy/principal.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
@@ -6,7 +7,7 @@ import { type Refusal, refuse, shown } from '../refusal.ts'
 /** `typ` of the assertion that upstreams get from us. */
 export const ASSERTION_TYPE = 'postern-assertion+jwt'
 /** `typ` of the signed head of an audit chain (publisher/audit-heads.ts). */
-export const AUDIT_HEAD_TYPE = 'postern-audit-head+jwt'
+export { AUDIT_HEAD_TYPE }
 
 /** Kinds of token that never say who is calling: our own, and logout tokens (Back-Channel Logout 2.4). */
 const FOREIGN_TYPES: readonly string[] = [ASSERTION_TYPE, AUDIT_HEAD_TYPE, 'logout+jwt']
