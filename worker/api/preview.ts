@@ -234,7 +234,7 @@ async function knownPrincipals(
   const last = page.at(-1)
   return {
     rows: page.map(knownRow),
-    total: (counted?.results[0] as { total: number }).total,
+    total: (counted?.results as { total: number }[] | undefined)?.[0]?.total ?? 0,
     next: rows.length > PRINCIPALS_MAX && last ? encodeCursor(CURSOR, last.id) : null,
   }
 }

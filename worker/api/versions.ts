@@ -64,7 +64,7 @@ export const versionHandlers = {
     const [from] = rows.from
     if (!to) return noVersion(document, params.version)
     if (!from && against !== 0) return noVersion(document, against)
-    const differences = differencesOf(from ? valueOf(from) : null, valueOf(to), [])
+    const differences = differencesOf(from ? contentAt(from) : null, contentAt(to), [])
     return { ok: true, body: { document, from: against, to: params.version, differences } }
   },
 
@@ -145,10 +145,10 @@ function summary(row: Row): Summary {
 }
 
 function resource(row: Row): Resource {
-  return { ...summary(row), content: valueOf(row) }
+  return { ...summary(row), content: contentAt(row) }
 }
 
-function valueOf({ content }: Row): unknown {
+function contentAt({ content }: Row): unknown {
   return content === null ? null : (JSON.parse(content) as unknown)
 }
 
