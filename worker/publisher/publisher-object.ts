@@ -33,8 +33,8 @@ const WAITS_MAX = 3
 
 type Step = 'adopting' | 'reading' | 'compiling' | 'writing' | 'auditing' | 'cleaning' | 'signing'
 
-/** Steps whose failure another run soon may mend. */
-const RETRIED: readonly Step[] = ['adopting', 'reading', 'compiling', 'writing']
+/** Steps that an edit waits for; another run soon may mend their failure. */
+const PUBLISHING: readonly Step[] = ['adopting', 'reading', 'compiling', 'writing']
 
 export class PublisherObject extends DurableObject<Environment> {
   readonly #store: Store = openStore(this.ctx.storage)
@@ -72,12 +72,12 @@ export class PublisherObject extends DurableObject<Environment> {
   /** Publishes what D1 has and the edge has not, at least up to the edit `seq` when one is named. */
   async catchUp(seq?: number): Promise<Publication> {
     await this.#work()
-    return this.#publication(seq)
+    return this.#publication(PUBLISHING, seq)
   }
 
   async status(): Promise<Publication> {
     await this.#ensureAlarm()
-    return this.#publication()
+    return this.#publication([...PUBLISHING, 'auditing', 'cleaning', 'signing'])
   }
 
   /** The head of an audit chain as this object has folded it; number 0 where there is no event. */
@@ -93,9 +93,10 @@ export class PublisherObject extends DurableObject<Environment> {
     await this.#work()
   }
 
-  #publication(wanted?: number): Publication {
+  #publication(steps: readonly Step[], wanted?: number): Publication {
     const { seq, pending } = progressOf(this.#store)
-    const lastError = [...this.#errors.values()][0] ?? null
+    const errors = steps.flatMap((step) => this.#errors.get(step) ?? [])
+    const lastError = errors[0] ?? null
     const published = wanted === undefined ? pending === 0 && !this.#errors.has('reading') : seq >= wanted
     return { state: published ? 'published' : 'pending', seq, pending, lastError }
   }
@@ -239,13 +240,15 @@ export class PublisherObject extends DurableObject<Environment> {
     await this.#try('signing', async () => {
       isMore = (await signHeads(this.env, this.#store, now)) || isMore
     })
-    // What failed comes again in an hour.
-    if (!isMore) setState(this.#store, 'cleanedAt', now)
+    if (isMore) return
+    const failed = this.#errors.has('cleaning') || this.#errors.has('signing')
+    // What failed comes again with the next comparison.
+    setState(this.#store, 'cleanedAt', failed ? now - HOUR_MS + COMPARE_MS : now)
   }
 
   async #schedule(isMore: boolean): Promise<void> {
     const { pending } = progressOf(this.#store)
-    const failing = RETRIED.some((step) => this.#errors.has(step))
+    const failing = PUBLISHING.some((step) => this.#errors.has(step))
     this.#failures = failing ? this.#failures + 1 : 0
     const retry = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (this.#failures - 1))
     const delay = failing ? retry : pending > 0 || isMore ? NEXT_SLICE_MS : COMPARE_MS
