@@ -15,6 +15,8 @@ export interface LocalWorkerOptions {
   variables: Record<string, string>
   /** The folder that keeps KV, D1 and objects; without it nothing outlives the process. */
   persistTo?: string
+  /** Other Workers that it is bound to, by the name of the binding: what answers their requests. */
+  services?: Record<string, (request: Request) => Response | Promise<Response>>
   onUncaughtError?: (error: Error) => void
   /** Takes what the Worker and its runtime log; without it, that goes to the terminal. */
   onLog?: (message: string) => void
@@ -40,6 +42,7 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
     scriptPath: options.file,
     bindings: { ...(bindings as object), ...options.variables },
     durableObjects: index === 0 ? durableObjects : sharedObjects(durableObjects as object),
+    ...(options.services ? { serviceBindings: options.services } : {}),
     unsafeDirectSockets: [{ host: '127.0.0.1', port }],
   }))
   const { onLog } = options

@@ -7,7 +7,8 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildWorker } from '../../tools/build.ts'
-import { type LocalWorker, startLocalWorker } from '../../tools/local.ts'
+import { type LocalWorker, type LocalWorkerOptions, startLocalWorker } from '../../tools/local.ts'
+import type { IsolateCounts, IsolateFaults } from './isolate-faults.ts'
 import { moveTime, secondsAhead } from './time.ts'
 
 export const GATEWAY_HOST = 'gateway.test'
@@ -18,6 +19,8 @@ export interface StackOptions {
   /** YAML, or JSON which is YAML. */
   policy: string
   isolates?: number
+  /** Other Workers that it is bound to, by the name of the binding. */
+  services?: LocalWorkerOptions['services']
   /** Over the usual variables; null leaves one out. */
   variables?: Record<string, string | null>
 }
@@ -54,6 +57,12 @@ export interface Stack {
   port(isolate?: number): number
   /** What the Worker and its runtime have logged. */
   logs: string[]
+  /** Faults at the bindings of one isolate from here on; how often its bindings were asked since the last time. */
+  faults(faults: IsolateFaults, isolate?: number): Promise<IsolateCounts>
+  /** The same, leaving its faults as they are. */
+  counts(isolate?: number): Promise<IsolateCounts>
+  /** Publishes what D1 has. */
+  publish(): Promise<{ state: string; seq: number; lastError: string | null }>
   /** The KV namespace, as the Worker has it. */
   kv(): ReturnType<LocalWorker['miniflare']['getKVNamespace']>
   /** The D1 database, as the Worker has it. */
@@ -82,6 +91,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       running = await run(current, folder, secret, logs)
     },
     port: (isolate = 0) => running.ports[isolate] as number,
+    faults: (faults, isolate = 0) => askTestEntry(running, isolate, 'isolate-faults', JSON.stringify(faults)),
+    counts: (isolate = 0) => askTestEntry(running, isolate, 'isolate-faults'),
+    publish: () => askTestEntry(running, 0, 'publish'),
     kv: () => running.local.miniflare.getKVNamespace('KV', 'postern'),
     database: () => running.local.miniflare.getD1Database('DB', 'postern'),
     close: async () => {
@@ -116,6 +128,7 @@ async function run(options: StackOptions, folder: string, secret: string, logs: 
       string
     >,
     persistTo: join(folder, 'state'),
+    ...(options.services ? { services: options.services } : {}),
     onLog: (message) => logs.push(message),
   })
   const ports = local.origins.map((origin) => Number(new URL(origin).port))
@@ -135,6 +148,19 @@ async function setClocks(ports: readonly number[]): Promise<void> {
       if (status !== 200) throw new Error(`the clock answered ${status}`)
     }),
   )
+}
+
+async function askTestEntry<Result>(
+  { ports }: Running,
+  isolate: number,
+  path: string,
+  body?: string,
+): Promise<Result> {
+  const init = { method: 'POST', ...(body === undefined ? {} : { body }) }
+  const answer = await fetch(`http://127.0.0.1:${ports[isolate]}/.test/${path}`, init)
+  if (answer.status !== 200)
+    throw new Error(`/.test/${path} answered ${answer.status}: ${await answer.text()}`)
+  return (await answer.json()) as Result
 }
 
 function open({ ports, agent }: Running, asked: Asked): ClientRequest {

@@ -14,7 +14,8 @@ const RECHECK_MS_USUAL = 15_000
 const REFRESH_AT = 0.8
 /** What was learned is served so many periods long while the feed cannot be reached. */
 const PERIODS_MAX = 4
-const ASK_TIMEOUT_MS = 5000
+/** Longer than the publisher takes to adopt the policy of a new build. */
+const ASK_TIMEOUT_MS = 8000
 /** A call that has not settled by then has died with the request that began it. */
 const ASK_DEAD_MS = 10_000
 /** Pause after a call that failed. */

@@ -1,0 +1,90 @@
+// Puts faults at the bindings of this isolate as a test asks for them, and counts how often they are asked. Durable
+// Objects have bindings of their own, without these faults.
+import type { Environment } from '../../../worker/environment.ts'
+import type { IsolateCounts, IsolateFaults } from '../isolate-faults.ts'
+
+let faults: IsolateFaults = {}
+const counts: IsolateCounts = { statements: 0, kvReads: 0, publisherReads: 0, feedCalls: 0 }
+
+/** The body is the faults from here on; the answer, how often what was asked since the last time. */
+export async function setIsolateFaults(request: Request): Promise<Response> {
+  const text = await request.text()
+  if (text !== '') faults = JSON.parse(text) as IsolateFaults
+  const before = { ...counts }
+  for (const name of Object.keys(counts) as (keyof IsolateCounts)[]) counts[name] = 0
+  return Response.json(before)
+}
+
+const wrapped = new WeakMap<Environment, Environment>()
+
+export function withIsolateFaults(environment: Environment): Environment {
+  const known = wrapped.get(environment)
+  if (known) return known
+  const made = {
+    ...environment,
+    KV: override(environment.KV, { get: readKv(environment.KV) }),
+    DB: override(environment.DB, {
+      prepare: countStatement(environment.DB, 'prepare'),
+      batch: countStatement(environment.DB, 'batch'),
+      exec: countStatement(environment.DB, 'exec'),
+    }),
+    PUBLISHER: override(environment.PUBLISHER, {
+      getByName: (name: string) => publisher(environment.PUBLISHER.getByName(name)),
+    }),
+  } as Environment
+  wrapped.set(environment, made)
+  return made
+}
+
+/** The same object but for these members. Methods are those of the platform, which want it as it is. */
+function override<Target extends object>(target: Target, members: Record<string, unknown>): Target {
+  return new Proxy(target, {
+    get(_target, name) {
+      if (typeof name === 'string' && name in members) return members[name]
+      const member = Reflect.get(target, name) as unknown
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+}
+
+function readKv(kv: KVNamespace) {
+  return async (key: string, ...options: never[]) => {
+    counts.kvReads += 1
+    if (faults.kv === 'unreachable') throw new Error('KV is unreachable, as the test asks')
+    if (faults.kvTexts && key in faults.kvTexts) return faults.kvTexts[key]
+    return kv.get(key, ...options)
+  }
+}
+
+function countStatement(database: D1Database, name: 'prepare' | 'batch' | 'exec') {
+  return (...given: never[]) => {
+    counts.statements += 1
+    return (database[name] as (...given: never[]) => unknown)(...given)
+  }
+}
+
+type Publisher = ReturnType<Environment['PUBLISHER']['getByName']>
+
+function publisher(stub: Publisher) {
+  const reach = () => {
+    if (faults.publisher === 'unreachable') throw new Error('the publisher is unreachable, as the test asks')
+  }
+  return {
+    since: async (seq: number | null) => {
+      counts.feedCalls += 1
+      reach()
+      return stub.since(seq)
+    },
+    document: async (name: string) => {
+      counts.publisherReads += 1
+      reach()
+      const { publisherTexts } = faults
+      return publisherTexts && name in publisherTexts ? publisherTexts[name] : stub.document(name)
+    },
+    catchUp: async (seq?: number) => {
+      if (faults.catchUp === 'lost') throw new Error('the publisher is told nothing, as the test asks')
+      return stub.catchUp(seq)
+    },
+    status: async () => stub.status(),
+  }
+}
