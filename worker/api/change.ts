@@ -1,10 +1,12 @@
 // A change as two documents, before and after, with only the levels it touches and those above: what it is judged
 // by (policy/granting.ts), and what its preview compares.
+import { compareDocuments } from '../../policy/diff-structure.ts'
 import { above, type Granting, type Judgement, judgeGranting, levelsToJudge } from '../../policy/granting.ts'
-import { describeLevel, type Level } from '../../policy/level.ts'
+import { describeLevel } from '../../policy/level.ts'
 import { heldWith } from '../../policy/mapping-sites.ts'
 import type { PolicyDocument } from '../../policy/schema.ts'
 import type { SettingsContent } from '../database/documents.ts'
+import { refreshHeld } from './authenticate.ts'
 import type { Call } from './call.ts'
 
 export interface DocumentChange {
@@ -12,40 +14,52 @@ export interface DocumentChange {
   after: PolicyDocument
 }
 
-/** Asks the edge's documents for what the caller holds, and judges. */
+type Judging = Pick<Call, 'held' | 'principal' | 'now' | 'environment'>
+
+/**
+ * Asks the edge's documents for what the caller holds, and judges. A no is asked again with the newest documents:
+ * the caller may have got the role a moment ago.
+ */
 export async function judgeChange(
-  call: Pick<Call, 'held' | 'principal' | 'now' | 'environment'>,
-  { before, after }: DocumentChange,
+  call: Judging,
+  change: DocumentChange,
   { confirmOwnAccess = true }: SettingsContent,
 ): Promise<Judgement> {
-  const { held, principal } = call
-  const levels = levelsToJudge({ before, after, actor: { principal, rolesAt: () => [] } })
+  let judgement = await judgeOnce(call, change)
+  if (judgement.refused.length > 0) {
+    await refreshHeld(call.environment)
+    judgement = await judgeOnce(call, change)
+  }
+  const toConfirm: Judgement['toConfirm'] = []
+  for (const one of judgement.toConfirm) {
+    if (one.what === 'own-access' && !confirmOwnAccess) continue
+    if (one.what === 'last-owner' && (await isOwnedDirectly(call, change))) continue
+    toConfirm.push(one)
+  }
+  return { ...judgement, toConfirm }
+}
+
+async function judgeOnce({ held, principal, now }: Judging, change: DocumentChange): Promise<Judgement> {
+  const levels = levelsToJudge({ ...change, actor: { principal, rolesAt: () => [] } })
   const roles = new Map<string, readonly string[]>()
   for (const level of levels.flatMap((at) => [at, ...above(at)])) {
     const name = describeLevel(level)
     if (!roles.has(name)) roles.set(name, await held.rolesAt(level))
   }
   const actor: Granting['actor'] = { principal, rolesAt: (level) => roles.get(describeLevel(level)) ?? [] }
-  const judgement = judgeGranting({ before, after, actor, now: Math.floor(call.now / 1000) })
-  const toConfirm: Judgement['toConfirm'] = []
-  for (const one of judgement.toConfirm) {
-    if (one.what === 'own-access' && !confirmOwnAccess) continue
-    if (one.what === 'last-owner' && (await isOwnedDirectly(call, after, levels))) continue
-    toConfirm.push(one)
-  }
-  return { ...judgement, toConfirm }
+  return judgeGranting({ ...change, actor, now: Math.floor(now / 1000) })
 }
 
 /** Whether somebody who is active was made owner by name. */
 async function isOwnedDirectly(
   { environment }: Pick<Call, 'environment'>,
-  { roles }: PolicyDocument,
-  levels: readonly Level[],
+  { before, after }: DocumentChange,
 ): Promise<boolean> {
-  const isGlobal = levels.some(({ kind }) => kind === 'global')
+  const { roles } = after
+  const isGlobal = compareDocuments(before, after).some(({ level }) => level.kind === 'global')
   const owner = isGlobal ? 'GLOBAL_OWNER' : 'ORG_OWNER'
   const giving = Object.keys(roles).filter((name) => heldWith(roles, name).has(owner))
-  const slugs = levels.flatMap((level) => (level.kind === 'organization' ? [level.organization] : []))
+  const slugs = Object.keys(after.organizations)
   const { results } = await environment.DB.prepare(
     `SELECT DISTINCT m.organization FROM memberships m
       WHERE m.project = '' AND m.organization IN (SELECT value FROM json_each(?1))

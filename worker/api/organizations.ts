@@ -25,7 +25,7 @@ import {
   slugTaken,
 } from './organization-edit.ts'
 import { pageOf, readCursor } from './pages.ts'
-import { placesOf } from './places.ts'
+import { placesOf, placesWith } from './places.ts'
 import { checkMatch, write } from './write.ts'
 
 type Summary = z.infer<typeof OrganizationSummary>
@@ -143,11 +143,7 @@ async function listed(
 async function readable(call: Call<'organizations.list'>): Promise<string[]> {
   const places = await placesOf(call)
   const slugs = [...new Set(places.map(({ organization }) => organization))]
-  const judged = await Promise.all(
-    slugs.map(async (organization) => {
-      const decision = await call.held.decide('organization.read', { kind: 'organization', organization })
-      return decision.allowed ? [organization] : []
-    }),
-  )
-  return judged.flat()
+  const levels = slugs.map((organization): Level => ({ kind: 'organization', organization }))
+  const found = await placesWith(call, 'organization.read', levels)
+  return found.flatMap((level) => (level.kind === 'organization' ? [level.organization] : []))
 }

@@ -1,8 +1,10 @@
 // Where somebody may have roles: organizations and projects that a mapping of one of their groups, a membership or
 // their voucher names. Only candidates; whether anything is held there, `decide` says.
 import { foldCase } from '../../policy/fold-case.ts'
+import type { Level } from '../../policy/level.ts'
 import { matchPattern, parsePattern } from '../../policy/pattern.ts'
 import { groupsAt } from '../../policy/principal.ts'
+import { refreshHeld } from './authenticate.ts'
 import type { Call } from './call.ts'
 
 export interface Place {
@@ -52,6 +54,25 @@ export async function placesOf(
     return isVouched && (bound === null || organization === bound)
   })
   return [...new Map(inside.map((place) => [`${place.organization}/${place.project ?? ''}`, place])).values()]
+}
+
+/**
+ * Of the candidates those where the caller has the permission. When any has it not, all are asked once more with
+ * the newest documents, so that scripts see what they wrote.
+ */
+export async function placesWith(
+  call: Pick<Call, 'environment' | 'held'>,
+  permission: string,
+  levels: readonly Level[],
+): Promise<Level[]> {
+  const judge = async () => {
+    const decisions = await Promise.all(levels.map((level) => call.held.decide(permission, level)))
+    return levels.filter((_level, index) => decisions[index]?.allowed)
+  }
+  const first = await judge()
+  if (first.length === levels.length) return first
+  await refreshHeld(call.environment)
+  return judge()
 }
 
 function prefixesOf(name: string): string[] {

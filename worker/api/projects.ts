@@ -18,7 +18,7 @@ import {
 } from './effective.ts'
 import { slugTaken } from './organization-edit.ts'
 import { pageOf, readCursor } from './pages.ts'
-import { placesOf } from './places.ts'
+import { placesOf, placesWith } from './places.ts'
 import { planProject, projectInForce, projectResource, readProjectState } from './project-edit.ts'
 import { checkMatch, write } from './write.ts'
 
@@ -150,11 +150,7 @@ async function readable(call: Call<'projects.list'>): Promise<string[]> {
   const { organization } = call.params
   const places = await placesOf(call, organization)
   const slugs = [...new Set(places.flatMap(({ project }) => (project === null ? [] : [project])))]
-  const judged = await Promise.all(
-    slugs.map(async (project) => {
-      const decision = await call.held.decide('project.read', { kind: 'project', organization, project })
-      return decision.allowed ? [project] : []
-    }),
-  )
-  return judged.flat()
+  const levels = slugs.map((project): Level => ({ kind: 'project', organization, project }))
+  const found = await placesWith(call, 'project.read', levels)
+  return found.flatMap((level) => (level.kind === 'project' ? [level.project] : []))
 }
