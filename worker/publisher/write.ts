@@ -40,8 +40,9 @@ export async function writePending(
   }
   const [row] = store.sql
     .exec(
-      `SELECT min(written_at) AS at FROM documents WHERE pending = 1 AND written_at > ?`,
+      `SELECT min(written_at) AS at FROM documents WHERE pending = 1 AND written_at > ? AND written_at <= ?`,
       now() - KV_PAUSE_MS,
+      now(),
     )
     .toArray()
   const at = row?.at as number | null | undefined
@@ -53,11 +54,14 @@ interface Row {
   version: number
 }
 
+/** What was written later than now was written by a clock that has been set back: it waits for nothing. */
 function duePending({ sql }: Store, rank: number, now: number, limit: number): Row[] {
   const rows = sql.exec(
-    `SELECT name, version FROM documents WHERE pending = 1 AND rank = ? AND written_at <= ? ORDER BY name LIMIT ?`,
+    `SELECT name, version FROM documents WHERE pending = 1 AND rank = ?1 AND (written_at <= ?2 OR written_at > ?3)
+     ORDER BY name LIMIT ?4`,
     rank,
     now - KV_PAUSE_MS,
+    now,
     limit,
   )
   return rows.toArray() as unknown as Row[]
