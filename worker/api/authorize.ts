@@ -42,6 +42,7 @@ function isEmpty(value: unknown): boolean {
 
 async function refusalOf(call: Call, permissions: readonly string[]): Promise<Refusal | null> {
   const { held, level, principal, now } = call
+  if (call.id === 'organizations.apply' && (await makesOrganization(call, permissions))) return null
   const unknown = groupsUnknown(principal, now)
   if (level.kind !== 'global' && !(await maySee(held, level, call))) {
     // What is wrong with the token says nothing of what there is.
@@ -55,6 +56,20 @@ async function refusalOf(call: Call, permissions: readonly string[]): Promise<Re
     return refuse(decision.reason, decision.detail, { subject: principal.subject })
   }
   return null
+}
+
+/**
+ * A declared organization that is not there yet is made, which is the global level's to allow; what is held there is
+ * held below. Whoever may not make one is told what they are told of any that they do not see.
+ */
+async function makesOrganization({ held, level }: Call, permissions: readonly string[]): Promise<boolean> {
+  const [first = 'organization.update'] = permissions
+  const decision = await held.decide(first, level)
+  if (decision.allowed || decision.reason !== 'organization_unknown') return false
+  for (const permission of ['organization.create', ...permissions]) {
+    if (!(await held.decide(permission, { kind: 'global' })).allowed) return false
+  }
+  return true
 }
 
 /** Whoever has a role there knows that it exists; so does whoever may list what is theirs in it. */

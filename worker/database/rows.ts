@@ -202,7 +202,7 @@ export interface MappingPlace {
   above: { idpGroupMappings: number; patternMappings: number }
 }
 
-type Row = [group: string, key: string, kind: 'name' | 'pattern', role: string]
+export type MappingRow = [group: string, key: string, kind: 'name' | 'pattern', role: string]
 
 /** By which a row is found: a group's name in folded case; of a pattern the text before its first variable part. */
 export function groupKeyOf(kind: 'name' | 'pattern', text: string): string {
@@ -216,7 +216,7 @@ export function mappingStatements(
   before: StoredMappings | null,
   after: StoredMappings | null,
 ): D1PreparedStatement[] {
-  const [old, now] = [rowsOf(place, before), rowsOf(place, after)]
+  const [old, now] = [mappingRows(place, before), mappingRows(place, after)]
   const differs = (name: string) => JSON.stringify(old.get(name)) !== JSON.stringify(now.get(name))
   const gone = [...old.keys()].filter(differs)
   const added = [...now].filter(([name]) => differs(name))
@@ -238,14 +238,20 @@ const INSERT = `INSERT INTO group_mappings
   (document, mapping, group_name, group_key, kind, role_name, organization, project)
   SELECT ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?3, ?4 FROM json_each(?1)`
 
-function rowsOf({ above }: MappingPlace, mappings: StoredMappings | null): Map<string, Row[]> {
-  const rows = new Map<string, Row[]>()
+/** By mapping, as the column of that name has it. */
+export function mappingRows(
+  { above }: Pick<MappingPlace, 'above'>,
+  mappings: StoredMappings | null,
+): Map<string, MappingRow[]> {
+  const rows = new Map<string, MappingRow[]>()
   mappings?.idpGroupMappings.forEach(({ idpGroups, roleName }, index) => {
-    const of = idpGroups.map((group): Row => [group, groupKeyOf('name', group), 'name', roleName])
+    const of = idpGroups.map((group): MappingRow => [group, groupKeyOf('name', group), 'name', roleName])
     rows.set(`idpGroupMappings[${above.idpGroupMappings + index}]`, of)
   })
   mappings?.patternMappings.forEach(({ groupPatterns, roleName }, index) => {
-    const of = groupPatterns.map((text): Row => [text, groupKeyOf('pattern', text), 'pattern', roleName])
+    const of = groupPatterns.map(
+      (text): MappingRow => [text, groupKeyOf('pattern', text), 'pattern', roleName],
+    )
     rows.set(`patternMappings[${above.patternMappings + index}]`, of)
   })
   return rows

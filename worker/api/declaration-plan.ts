@@ -1,0 +1,441 @@
+// What it takes to make an organization what a declared file says: its own document, its projects and issuers, each
+// compared with what the database holds, in one edit that is judged as a whole.
+import { canonicalJson } from '../../policy/audit-event.ts'
+import { checkPolicy } from '../../policy/check.ts'
+import { MAPPINGS_MAX, PATTERNS_MAX, PROJECTS_MAX } from '../../policy/limits.ts'
+import { normalGroupMappings, normalPatternMappings } from '../../policy/normal-mappings.ts'
+import type { WrittenMapping, WrittenPattern } from '../../policy/operations/organizations.ts'
+import { describePath } from '../../policy/problems.ts'
+import type { Organization, PolicyDocument, Project } from '../../policy/schema.ts'
+import { changedMembers } from '../database/audit.ts'
+import type { DocumentEdit } from '../database/commit.ts'
+import {
+  type DeclaredMappings,
+  type DeclaredProject,
+  declaredMappings,
+  declaredProjects,
+  projectsGone,
+} from '../database/declared-rows.ts'
+import {
+  NO_MAPPINGS,
+  type OrganizationContent,
+  organizationName,
+  type ProjectContent,
+  projectName,
+  type StoredMappings,
+  serviceAccountName,
+} from '../database/documents.ts'
+import { organizationGuard } from '../database/rows.ts'
+import { type Refusal, refuse } from '../refusal.ts'
+import { type InputError, limitReached, refuseInput } from './answers.ts'
+import { may } from './authorize.ts'
+import type { Call } from './call.ts'
+import { judgeChange } from './change.ts'
+import { type DeclaredIssuers, planIssuers } from './declaration-issuers.ts'
+import { type DeclarationState, mergeOf, plainMappings, saysNothing } from './declaration-state.ts'
+import { aroundOrganizations, wholeInstance } from './effective.ts'
+import { takeMembers } from './level-input.ts'
+import { countMappings, takeMappings, type WrittenLevel } from './mappings.ts'
+import { organizationsOf, planOrganization, slugTaken } from './organization-edit.ts'
+import { previewChange } from './preview.ts'
+import type { Plan } from './write.ts'
+
+export type Progress = (stage: string, done: number, total: number) => Promise<void>
+
+type ApplyCall = Call<'organizations.apply'>
+type ApplyPlan = { ok: true } & Plan<'organizations.apply'>
+
+/** What deletions have to be confirmed with. */
+export const CONFIRM_DELETIONS = 'deletions'
+const MEMBERS = ['displayName', 'audience', 'onUnmatched'] as const
+const NOTHING_MERGED = { idpGroupMappings: [], patternMappings: [] }
+const NOTHING_ABOVE = { above: { idpGroupMappings: 0, patternMappings: 0 } }
+/** Projects looked at between two tellings of progress. */
+const PROGRESS_STEP = 500
+
+export async function planDeclaration(
+  call: ApplyCall,
+  state: DeclarationState,
+  progress: Progress,
+): Promise<ApplyPlan | Refusal> {
+  const { environment, body: declared, now } = call
+  const { slug, organization } = state
+  const { DB } = environment
+  const issuers = await planIssuers(call, state, declared.issuers)
+  if (!issuers.ok) return issuers
+  const trusted = trustedIssuers(state, issuers)
+  const own = await planOwn(call, { ...state, issuers: trusted })
+  if (!own.ok) return own
+  const projects = await planProjects(state, declared.projects, trusted, progress)
+  if (!projects.ok) return projects
+  const ownContent = (own.documents[0]?.content ??
+    organization?.content ??
+    null) as OrganizationContent | null
+  const stored = {
+    organization: ownContent ?? NO_MAPPINGS,
+    projects: projects.contents,
+    issuers: issuers.settings,
+  }
+  const merged = mergeOf(state, stored)
+  if (!merged) throw new Error(`organization ${slug} cannot be merged`)
+  const refusal =
+    (await mayAll(call, state, projects, issuers)) ??
+    overLimits(state, stored) ??
+    (await faultsOf(call, state, merged.organization))
+  if (refusal) return refusal
+  await progress('judge', 0, 1)
+  const change = {
+    before: aroundOrganizations(state.instance, organizationsOf(slug, withoutIssuers(state.merged))),
+    after: aroundOrganizations(state.instance, organizationsOf(slug, withoutIssuers(merged))),
+  }
+  const judgement = await judgeChange(call, change, state.instance.settings)
+  const accounts = await accountsOf(DB, slug, projects.deleted)
+  const documents = [...own.documents, ...projects.documents, ...issuers.documents, ...accounts]
+  const names = {
+    created: [...issuers.created],
+    changed: [...issuers.changed],
+    deleted: [...issuers.deleted],
+  }
+  const [ownDocument] = own.documents
+  if (ownDocument) (ownDocument.version === 0 ? names.created : names.changed).push(ownDocument.name)
+  for (const { slug: project, kind } of projects.rows) names[kind].push(projectName(slug, project))
+  for (const project of projects.deleted) names.deleted.push(projectName(slug, project))
+  for (const list of Object.values(names)) list.sort()
+  const isUnchanged = documents.length === 0
+  return {
+    ok: true,
+    documents,
+    derived: isUnchanged
+      ? []
+      : [
+          ...own.derived,
+          ...(organization ? [organizationGuard(DB, slug)] : []),
+          ...(await declaredProjects(DB, slug, projects.rows, now)),
+          ...declaredMappings(DB, slug, projects.mappings),
+          ...projectsGone(DB, slug, projects.deleted, now),
+          ...issuers.derived,
+        ],
+    audit: isUnchanged ? [] : auditOf(state, documents),
+    judgement,
+    toConfirm: projects.deleted.length + issuers.deleted.length > 0 ? [CONFIRM_DELETIONS] : [],
+    version: state.seq,
+    taken: (columns) => {
+      if (columns === 'guard')
+        return refuse('version_conflict', 'It has been changed meanwhile; plan it again.')
+      return own.taken?.(columns) ?? refuse('already_exists', `There is one with the same ${columns}.`)
+    },
+    preview: async () => {
+      const { policy } = await wholeInstance(environment, state.instance)
+      return previewChange(call, {
+        before: { ...policy, organizations: organizationsOf(slug, state.merged) },
+        after: { ...policy, organizations: organizationsOf(slug, merged) },
+      })
+    },
+    body: (seq) => ({ organization: slug, unchanged: isUnchanged, ...names, seq }),
+  }
+}
+
+/** Ids of the records that mappings may name, with those that are only being made. */
+function trustedIssuers(
+  { issuers, slug, instance }: DeclarationState,
+  { settings }: DeclaredIssuers,
+): string[] {
+  const written = instance.source.policy.organizations
+  const ofPolicy = Object.hasOwn(written, slug) ? Object.keys(written[slug]?.issuers ?? {}) : []
+  const others = issuers.filter((id) => !id.startsWith(`${slug}/`))
+  return [...others, ...[...ofPolicy, ...Object.keys(settings)].map((id) => `${slug}/${id}`)]
+}
+
+/** The organization's own document, as if it were changed alone; how much all of it holds is counted later. */
+async function planOwn(call: ApplyCall, state: DeclarationState): Promise<ApplyPlan | Refusal> {
+  const { organization, slug } = state
+  const { body: declared } = call
+  const roles = state.instance.merged.policy.roles
+  const members = MEMBERS.map((name) => {
+    const origin = organization?.merged.origins.member(name) ?? null
+    const isLocked = origin !== null && origin.origin !== 'database'
+    // What is not declared is not set; what the policy sets stays.
+    return [name, declared[name] ?? (isLocked ? undefined : null)] as const
+  })
+  const written = {
+    ...Object.fromEntries(members),
+    ...listsToWrite(declared, organization?.content ?? null, roles),
+  }
+  const unchanged = { organization: slug, unchanged: true, created: [], changed: [], deleted: [], seq: null }
+  return planOrganization(call, slug, { ...state, counts: [] }, written, () => unchanged)
+}
+
+/**
+ * The lists that are not what is stored; who set a mapping that stays is kept. Lists that say the same are left
+ * out, and so stay as they are.
+ */
+function listsToWrite(
+  declared: Pick<Organization, 'idpGroupMappings' | 'patternMappings'>,
+  stored: StoredMappings | null,
+  roles: PolicyDocument['roles'],
+): WrittenLevel {
+  const plain = plainMappings(stored, roles)
+  const groups = normalGroupMappings(declared.idpGroupMappings, roles)
+  const patterns = normalPatternMappings(declared.patternMappings, roles)
+  const byConsole = new Set(
+    [...(stored?.idpGroupMappings ?? []), ...(stored?.patternMappings ?? [])].flatMap(
+      ({ managedBy, ...mapping }) => (managedBy === 'console' ? [canonicalJson(mapping)] : []),
+    ),
+  )
+  const managed = <Mapping extends object>(mapping: Mapping) => {
+    return byConsole.has(canonicalJson(mapping)) ? { ...mapping, managedBy: 'console' as const } : mapping
+  }
+  return {
+    ...(canonicalJson(groups) === canonicalJson(plain.idpGroupMappings)
+      ? {}
+      : { idpGroupMappings: declared.idpGroupMappings.map(managed) as WrittenMapping[] }),
+    ...(canonicalJson(patterns) === canonicalJson(plain.patternMappings)
+      ? {}
+      : { patternMappings: declared.patternMappings.map(managed) as WrittenPattern[] }),
+  }
+}
+
+interface PlannedProjects {
+  ok: true
+  /** What the database will hold. */
+  contents: Record<string, ProjectContent>
+  documents: DocumentEdit[]
+  rows: DeclaredProject[]
+  mappings: DeclaredMappings[]
+  deleted: string[]
+}
+
+async function planProjects(
+  state: DeclarationState,
+  declared: Readonly<Record<string, Project>>,
+  issuers: readonly string[],
+  progress: Progress,
+): Promise<PlannedProjects | Refusal> {
+  const planned: PlannedProjects = {
+    ok: true,
+    contents: {},
+    documents: [],
+    rows: [],
+    mappings: [],
+    deleted: [],
+  }
+  const errors: InputError[] = []
+  const entries = Object.entries(declared)
+  for (const [index, [slug, project]] of entries.entries()) {
+    if (index % PROGRESS_STEP === 0) await progress('compare', index, entries.length)
+    const known = state.projects.get(slug)
+    if (known?.isDeleted) return slugTaken('a project', slug)
+    const content = contentOf(state, slug, project, issuers)
+    if (!content.ok) {
+      if (!('errors' in content)) return content
+      errors.push(
+        ...content.errors.map(({ path, message }) => ({ path: `projects.${slug}.${path}`, message })),
+      )
+      continue
+    }
+    addProject(planned, state, slug, content.content)
+  }
+  for (const [slug, { content, inPolicy }] of state.projects) {
+    if (content === null || Object.hasOwn(declared, slug)) continue
+    // The policy names it, so it stays; what the database adds to it goes.
+    if (inPolicy) addProject(planned, state, slug, NO_MAPPINGS)
+    else {
+      planned.deleted.push(slug)
+      const version = state.projects.get(slug)?.version ?? 0
+      planned.documents.push({ name: projectName(state.slug, slug), version, content: null })
+    }
+  }
+  return errors.length > 0 ? refuseInput(errors) : planned
+}
+
+type Content = { ok: true; content: ProjectContent } | { ok: false; errors: InputError[] } | Refusal
+
+function contentOf(
+  { projects, merged, instance }: DeclarationState,
+  slug: string,
+  declared: Project,
+  issuers: readonly string[],
+): Content {
+  const stored = projects.get(slug)?.content ?? null
+  const { roles } = instance.merged.policy
+  const origins = merged?.projects[slug] ?? null
+  const project = merged?.organization.projects[slug] ?? NOTHING_MERGED
+  const origin = origins?.member('displayName') ?? null
+  const isLocked = origin !== null && origin.origin !== 'database'
+  const displayName = declared.displayName ?? (isLocked ? undefined : null)
+  const members = takeMembers(['displayName'], { displayName }, { ...stored }, origins, { ...project })
+  if (!members.ok) return members
+  const rules = { roles, level: 'project' as const, issuers }
+  const written = listsToWrite(declared, stored, roles)
+  const lists = takeMappings(written, project, stored, origins ?? NOTHING_ABOVE, rules)
+  return lists.ok ? { ok: true, content: { ...members.members, ...lists.mappings } } : lists
+}
+
+function addProject(
+  planned: PlannedProjects,
+  state: DeclarationState,
+  slug: string,
+  content: ProjectContent,
+): void {
+  const known = state.projects.get(slug)
+  const before = known?.content ?? null
+  if (before !== null || !known?.inPolicy || !saysNothing(content)) planned.contents[slug] = content
+  const isNew = known === undefined
+  if (!isNew && canonicalJson(before ?? NO_MAPPINGS) === canonicalJson(content)) return
+  const document = projectName(state.slug, slug)
+  const version = known?.version ?? 0
+  const displayName = mergedName(state, slug) ?? content.displayName ?? slug
+  planned.documents.push({ name: document, version, content })
+  planned.rows.push({
+    slug,
+    displayName,
+    version: version + 1,
+    kind: isNew ? 'created' : 'changed',
+    isRenamed: displayName !== known?.displayName,
+  })
+  const { above } = state.merged?.projects[slug] ?? NOTHING_ABOVE
+  const place = { document, organization: state.slug, project: slug, above }
+  planned.mappings.push({ place, isNew, after: content })
+}
+
+/** The name that the policy gives it, which goes first. */
+function mergedName({ merged }: DeclarationState, slug: string): string | null {
+  const origin = merged?.projects[slug]?.member('displayName') ?? null
+  if (origin === null || origin.origin === 'database') return null
+  return merged?.organization.projects[slug]?.displayName ?? null
+}
+
+/** What each part of it would take as an edit of its own. */
+async function mayAll(
+  call: ApplyCall,
+  { organization, slug }: DeclarationState,
+  { rows, deleted, mappings }: PlannedProjects,
+  issuers: DeclaredIssuers,
+): Promise<Refusal | null> {
+  // What is held at the global level is held below it, also where there is nothing yet.
+  const level = organization
+    ? ({ kind: 'organization', organization: slug } as const)
+    : ({ kind: 'global' } as const)
+  const has = (kind: DeclaredProject['kind']) => rows.some((row) => row.kind === kind)
+  const needed = [
+    ...(organization ? [] : ['organization.create']),
+    ...(has('created') ? ['project.create'] : []),
+    ...(has('changed') ? ['project.write'] : []),
+    ...(mappings.length > 0 ? ['project.mappings.write'] : []),
+    ...(deleted.length > 0 ? ['project.delete'] : []),
+    ...(issuers.documents.length > 0 ? ['organization.issuers.write'] : []),
+  ]
+  for (const permission of needed) {
+    if (await may(call, permission, level)) continue
+    const detail = `What is declared differs from what there is in a way that takes "${permission}".`
+    return refuse('permission_missing', detail, { subject: call.principal.subject })
+  }
+  return null
+}
+
+/** Of all of it. What has too much already may still have less. */
+function overLimits(
+  { projects: known, organization }: DeclarationState,
+  {
+    organization: own,
+    projects,
+  }: { organization: OrganizationContent; projects: Record<string, ProjectContent> },
+): Refusal | null {
+  const sum = (contents: (StoredMappings | null)[]) => {
+    return contents
+      .map(countMappings)
+      .reduce(
+        (total, { groups, patterns }) => ({
+          groups: total.groups + groups,
+          patterns: total.patterns + patterns,
+        }),
+        { groups: 0, patterns: 0 },
+      )
+  }
+  const before = sum([organization?.content ?? null, ...[...known.values()].map(({ content }) => content)])
+  const after = sum([own, ...Object.values(projects)])
+  const living = [...known].filter(([, { isDeleted }]) => !isDeleted).map(([slug]) => slug)
+  const ofPolicy = [...known]
+    .filter(([, { inPolicy, isDeleted }]) => inPolicy && !isDeleted)
+    .map(([slug]) => slug)
+  const count = new Set([...ofPolicy, ...Object.keys(projects)]).size
+  if (count > living.length && count > PROJECTS_MAX) return limitReached('projects', count, PROJECTS_MAX)
+  if (after.groups > before.groups && after.groups > MAPPINGS_MAX) {
+    return limitReached('mappings of groups', after.groups, MAPPINGS_MAX)
+  }
+  if (after.patterns > before.patterns && after.patterns > PATTERNS_MAX) {
+    return limitReached('patterns', after.patterns, PATTERNS_MAX)
+  }
+  return null
+}
+
+/** What only shows where all of it stands together: issuers that share a name, an audience. */
+async function faultsOf(
+  call: ApplyCall,
+  state: DeclarationState,
+  organization: Organization,
+): Promise<Refusal | null> {
+  const { policy } = await wholeInstance(call.environment, state.instance)
+  const without = Object.fromEntries(
+    Object.entries(organization.projects).map(([slug]) => [
+      slug,
+      { idpGroupMappings: [], patternMappings: [] },
+    ]),
+  )
+  const document = {
+    ...policy,
+    idpGroupMappings: [],
+    patternMappings: [],
+    routes: {},
+    tests: [],
+    // Mappings were checked where they stand.
+    organizations: { [state.slug]: { ...organization, ...NOTHING_MERGED, projects: without } },
+  }
+  const faults = checkPolicy(document).filter(({ path }) => path[0] === 'organizations')
+  if (faults.length === 0) return null
+  return refuseInput(faults.map(({ path, message }) => ({ path: describePath(path.slice(2)), message })))
+}
+
+function withoutIssuers(merged: DeclarationState['merged']): DeclarationState['merged'] {
+  return merged === null ? null : { ...merged, organization: { ...merged.organization, issuers: {} } }
+}
+
+/** Service accounts go with their project. */
+async function accountsOf(
+  database: D1Database,
+  slug: string,
+  projects: readonly string[],
+): Promise<DocumentEdit[]> {
+  if (projects.length === 0) return []
+  const { results } = await database
+    .prepare(
+      `SELECT id, version FROM service_accounts WHERE organization = ?
+        AND project IN (SELECT value FROM json_each(?)) AND deleted_at IS NULL`,
+    )
+    .bind(slug, JSON.stringify(projects))
+    .all<{ id: string; version: number }>()
+  return results.map(({ id, version }) => ({ name: serviceAccountName(id), version, content: null }))
+}
+
+/** One event for the edit, with what differs in each document. */
+function auditOf(state: DeclarationState, documents: readonly DocumentEdit[]) {
+  const { slug, organization, projects, ownIssuers } = state
+  const contentBefore = (name: string): unknown => {
+    if (name === organizationName(slug)) return organization?.content ?? null
+    const id = name.slice(name.indexOf('/', name.indexOf('/') + 1) + 1)
+    if (name.startsWith('project/')) return projects.get(id)?.content ?? null
+    const settings = name.startsWith('issuer/') ? (ownIssuers.get(id)?.settings ?? null) : null
+    return settings === null ? null : { settings }
+  }
+  const sides = documents.map(({ name, content }) => ({
+    name,
+    ...changedMembers(contentBefore(name), content),
+  }))
+  const side = (of: 'before' | 'after') => Object.fromEntries(sides.map((one) => [one.name, one[of]]))
+  const target = { kind: 'organization', id: slug }
+  const isNew = organization === null
+  return [
+    { chain: slug, target, before: isNew ? null : side('before'), after: side('after') },
+    ...(isNew ? [{ chain: '', target, before: null, after: { declared: true } }] : []),
+  ]
+}
