@@ -104,7 +104,7 @@ export async function planUser(
   const roles = (await readInstance(environment)).source.policy.roles
   const wrong = await refusalOf(call, change, roles)
   if (wrong) return wrong
-  const version = before?.version ?? 0
+  const version = before?.version ?? change.version ?? 0
   const name = userName(id)
   const same = before !== null && JSON.stringify(before.content) === JSON.stringify(after)
   const judgement = await judge(call, change, roles)
