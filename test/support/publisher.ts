@@ -17,11 +17,11 @@ export interface PublisherSetting extends Setting {
   /** What KV holds of a document. */
   published<Content>(name: string): Promise<{ version: number; content: Content } | null>
   /** Asks until it is so. */
-  until(holds: () => Promise<boolean>): Promise<void>
+  until(holds: () => Promise<boolean>, seconds?: number): Promise<void>
 }
 
 const ACTOR = JSON.stringify({ kind: 'user', issuer: 'main', subject: 'admin', email: null })
-const UNTIL_MS_MAX = 20_000
+const UNTIL_SECONDS_USUAL = 20
 const UNTIL_PAUSE_MS = 50
 
 export async function startPublisher(options: SettingOptions = {}): Promise<PublisherSetting> {
@@ -70,8 +70,8 @@ export async function startPublisher(options: SettingOptions = {}): Promise<Publ
       const text = await (await stack.kv()).get(keyOf(name))
       return text === null ? null : JSON.parse(text)
     },
-    until: async (holds) => {
-      const end = Date.now() + UNTIL_MS_MAX
+    until: async (holds, seconds = UNTIL_SECONDS_USUAL) => {
+      const end = Date.now() + seconds * 1000
       while (!(await holds())) {
         if (Date.now() > end) throw new Error('it did not come true in time')
         await new Promise((resume) => setTimeout(resume, UNTIL_PAUSE_MS))

@@ -10,6 +10,11 @@ export const KV_OPERATIONS_MAX = 500
 export const KV_PAUSE_MS = 1000
 /** As many as a Worker has connections. */
 const KV_PARALLEL = 6
+/**
+ * Writes noted at once: what the object sends waits until its storage has confirmed what was noted before. Should it
+ * end in between, the same is written again.
+ */
+const NOTED_TOGETHER = 120
 
 export interface Written {
   written: number
@@ -27,12 +32,12 @@ export async function writePending(
   let written = 0
   for (const rank of Object.values(RANKS)) {
     const rows = duePending(store, rank, now(), operationsMax - written)
-    for (let first = 0; first < rows.length; first += KV_PARALLEL) {
-      const part = rows.slice(first, first + KV_PARALLEL)
-      const results = await Promise.allSettled(part.map((row) => writeOne(KV, store, row, now)))
+    for (let first = 0; first < rows.length; first += NOTED_TOGETHER) {
+      const part = rows.slice(first, first + NOTED_TOGETHER)
+      const { done, error } = await writeParallel(KV, store, part)
       written += part.length
-      const failed = results.find((result) => result.status === 'rejected')
-      if (failed) throw failed.reason
+      noteWritten(store, done, now())
+      if (error !== null) throw error
     }
     // A header that comes before its buckets would leave the edge without them.
     if (rank === RANKS.bucket && hasPending(store, rank)) break
@@ -71,23 +76,41 @@ function hasPending({ sql }: Store, rank: number): boolean {
   return sql.exec('SELECT 1 FROM documents WHERE pending = 1 AND rank = ? LIMIT 1', rank).toArray().length > 0
 }
 
-async function writeOne(
+/** Ends with the first that fails. */
+async function writeParallel(
   kv: KVNamespace,
   store: Store,
-  { name, version }: Row,
-  now: () => number,
-): Promise<void> {
-  await kv.put(keyOf(name), textOf(store, name) as string)
+  rows: readonly Row[],
+): Promise<{ done: Row[]; error: unknown }> {
+  const waiting = [...rows]
+  const done: Row[] = []
+  let error: unknown = null
+  const work = async () => {
+    for (let row = waiting.shift(); row && error === null; row = waiting.shift()) {
+      try {
+        await kv.put(keyOf(row.name), textOf(store, row.name) as string)
+        done.push(row)
+      } catch (reason) {
+        error = reason ?? new Error('KV has failed without a reason')
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: KV_PARALLEL }, work))
+  return { done, error }
+}
+
+function noteWritten(store: Store, rows: readonly Row[], now: number): void {
   store.transact(() => {
-    store.sql.exec(
-      'UPDATE documents SET pending = 0, written_at = ?1 WHERE name = ?2 AND version = ?3',
-      now(),
-      name,
-      version,
-    )
-    // Nobody holds a bucket under a name that says something else now.
-    if (!name.startsWith('bucket:')) {
-      announce(store, { kind: 'document', key: name, version }, now() + CHANGE_KEPT_MS)
+    for (const { name, version } of rows) {
+      store.sql.exec(
+        'UPDATE documents SET pending = 0, written_at = ?1 WHERE name = ?2 AND version = ?3',
+        now,
+        name,
+        version,
+      )
+      // Nobody holds a bucket under a name that says something else now.
+      if (name.startsWith('bucket:')) continue
+      announce(store, { kind: 'document', key: name, version }, now + CHANGE_KEPT_MS)
     }
   })
 }
