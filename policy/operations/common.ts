@@ -74,6 +74,11 @@ export const WriteQuery = z.strictObject({
     .describe(
       'Says explicitly what else would be refused, comma-separated: "last-owner", "own-access", or for a deletion the slug or id of what goes.',
     ),
+  cursor: z
+    .string()
+    .max(500)
+    .optional()
+    .describe('Of a dry run: the "next" of the page of principals before.'),
 })
 
 export const PAGE_LIMIT_MAX = 500
