@@ -38,8 +38,23 @@ const ExplainQuery = z.strictObject({ ...Where, after: z.coerce.number().int().m
 /** What policy/explain.ts says, as JSON. */
 export const ExplanationResource = z
   .strictObject({
-    principal: z.strictObject({ issuer: z.string(), subject: z.string() }),
-    explanation: z.record(z.string(), z.unknown()),
+    principal: z
+      .strictObject({ issuer: z.string(), subject: z.string() })
+      .nullable()
+      .describe('Null when the token makes none.'),
+    refusal: z
+      .strictObject({
+        reason: z.string(),
+        title: z.string(),
+        detail: z.string(),
+        check: z.string().nullable().describe('The claim or header parameter that failed.'),
+      })
+      .nullable()
+      .describe('Why the gateway refuses the token, or the principal as a whole; null when it does not.'),
+    explanation: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .describe('Of a token that is refused: what its claims would give, as far as they can be read.'),
   })
   .meta({
     id: 'ExplanationResource',

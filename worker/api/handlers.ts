@@ -2,9 +2,11 @@
 import { auditHandlers } from './audit.ts'
 import type { SomeHandlers } from './call.ts'
 import { declarationHandlers } from './declaration.ts'
+import { explainHandlers } from './explain.ts'
 import { instanceHandlers } from './instance.ts'
 import { issuerKeyHandlers } from './issuer-keys.ts'
 import { issuerHandlers } from './issuers.ts'
+import { meHandlers } from './me.ts'
 import { memberHandlers } from './members.ts'
 import { organizationHandlers } from './organizations.ts'
 import { policyHandlers } from './policy.ts'
@@ -23,6 +25,8 @@ export const HANDLERS: SomeHandlers = {
   ...instanceHandlers,
   ...versionHandlers,
   ...auditHandlers,
+  ...meHandlers,
+  ...explainHandlers,
   ...settingsHandlers,
   ...roleHandlers,
   ...policyHandlers,

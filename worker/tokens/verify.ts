@@ -96,6 +96,17 @@ export async function verifyToken(
   token: string,
   destination: Destination,
 ): Promise<VerifiedToken | Refusal> {
+  const result = await verifyTokenOnce(environment, token, destination)
+  if (result.ok) verified.set(token, result)
+  return result
+}
+
+/** The same, for a token that is only asked about: nothing is kept of it. */
+export async function verifyTokenOnce(
+  environment: Environment,
+  token: string,
+  destination: Destination,
+): Promise<VerifiedToken | Refusal> {
   const parsed = parseCompact(token)
   if (!parsed.ok) return parsed
   const { header, claims } = parsed
@@ -120,7 +131,7 @@ export async function verifyToken(
   const recorded = await (recording ?? holdRecord(environment, record.id, principal.subject))
   if (!recorded.ok) return recorded
   const { validUntil } = lifetime
-  const result: VerifiedToken = {
+  return {
     ok: true,
     record,
     claims,
@@ -130,8 +141,6 @@ export async function verifyToken(
     recorded,
     admissions: new Map(),
   }
-  verified.set(token, result)
-  return result
 }
 
 /** What is recorded of the principal is read while the signature is verified. */
