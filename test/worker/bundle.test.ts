@@ -1,5 +1,6 @@
 // What is deployed is what tools/build.ts makes of worker/entry.ts: without the tests' ways to move the clock,
-// without libraries that only the build needs, and without a word of the demo.
+// without libraries that only the build needs, and without a word of the demo. What only the management API and the
+// publisher need is in it, and runs when they ask for it.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,8 @@ import { TEST_ENTRY } from '../support/stack.ts'
 
 const POLICY = 'postern.policy.yaml'
 const bundles = { production: '', test: '' }
+/** Modules that run when an isolate of the production bundle starts. */
+let atStart: string[]
 let folder: string
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'postern-bundle-'))
@@ -19,20 +22,25 @@ beforeAll(async () => {
     ['test', { entry: TEST_ENTRY }],
   ] as const) {
     const outFile = join(folder, name, 'worker.js')
-    await buildWorker({ policy, outFile, ...entry })
+    const built = await buildWorker({ policy, outFile, ...entry })
+    if (name === 'production') atStart = built.atStart
     bundles[name] = readFileSync(outFile, 'utf8')
   }
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('the bundle that is deployed', () => {
-  it.each(['/.test/', 'moveTestClock', 'callTestAuthorizer', 'get("ahead")'])(
-    'has no %s, which the bundle of the tests has',
-    (name) => {
-      expect(bundles.test).toContain(name)
-      expect(bundles.production).not.toContain(name)
-    },
-  )
+  it.each([
+    '/.test/',
+    'moveTestClock',
+    'callTestAuthorizer',
+    'callTestPublisher',
+    'setTestFaults',
+    'get("ahead")',
+  ])('has no %s, which the bundle of the tests has', (name) => {
+    expect(bundles.test).toContain(name)
+    expect(bundles.production).not.toContain(name)
+  })
 
   it('nowhere writes the clock, which the bundle of the tests does', () => {
     const writing = /\.now\s*=[^=]/
@@ -40,30 +48,37 @@ describe('the bundle that is deployed', () => {
     expect(bundles.production).not.toMatch(writing)
   })
 
-  it.each(['zod', 'ZodError', 'yaml', 'YAMLParseError', 'miniflare', 'esbuild', 'oidc-provider'])(
-    'has no %s',
+  it.each(['miniflare', 'esbuild', 'oidc-provider', 'drizzle'])('has no %s', (name) => {
+    expect(bundles.production).not.toContain(name)
+  })
+
+  it.each(['node_modules/zod/', 'node_modules/yaml/', 'policy/schema', 'policy/compile.ts', 'worker/api/'])(
+    'runs nothing of %s when an isolate starts',
+    (path) => {
+      expect(atStart).toContain('worker/entry.ts')
+      expect(atStart.filter((module) => module.startsWith(path))).toEqual([])
+    },
+  )
+
+  it('carries the source of its policy, which nothing reads at the start', () => {
+    expect(bundles.production).toContain('The default role catalogue')
+    expect(atStart).toContain('policy:postern:policy')
+    expect(atStart).not.toContain('policy:postern:policy-source')
+  })
+
+  it.each(['carol', 'globex', 'postern-admins', 'app.localhost', ':8788', ':8789'])(
+    'has no demo name: %s',
     (name) => {
       expect(bundles.production).not.toContain(name)
     },
   )
 
-  it.each([
-    'alice',
-    'carol',
-    'acme',
-    'globex',
-    'postern-admins',
-    'app.localhost',
-    ':8788',
-    ':8789',
-    '.test"',
-  ])('has no demo name: %s', (name) => {
-    expect(bundles.production).not.toContain(name)
-  })
-
-  it.each(['IssuerObject', 'SigningKeysObject', 'Authorizer'])('exports %s', (name) => {
-    expect(bundles.production).toMatch(new RegExp(`export\\{[^}]*\\b${name}\\b`))
-  })
+  it.each(['IssuerObject', 'SigningKeysObject', 'PublisherObject', 'PrincipalObject', 'Authorizer'])(
+    'exports %s',
+    (name) => {
+      expect(bundles.production).toMatch(new RegExp(`export\\{[^}]*\\b${name}\\b`))
+    },
+  )
 
   it('answers paths of the tests like any other', async () => {
     const worker = await startLocalWorker({

@@ -2,22 +2,21 @@
 // the document only names it, and the text is the bundle's. What reads YAML is loaded when it is needed.
 import type { PolicySource } from '../../policy/layers.ts'
 import { sha256 } from './audit.ts'
-import { DOCUMENT_LENGTH_MAX } from './documents.ts'
+import { DOCUMENT_BYTES_MAX, DOCUMENT_LENGTH_MAX } from './documents.ts'
 
 /** Content of the document `policy`. */
 export type StoredPolicy = { source: string } | { source: null; bundled: string }
-
-/** What JSON adds to a text in the worst case that is usual; a longer document is refused by the commit. */
-const JSON_MARGIN = 0.8
 
 export async function bundledPolicy() {
   return (await import('postern:policy-source')).default
 }
 
 export async function storedPolicy(text: string): Promise<StoredPolicy> {
-  return JSON.stringify(text).length <= DOCUMENT_LENGTH_MAX * JSON_MARGIN
-    ? { source: text }
-    : { source: null, bundled: await sha256(text) }
+  const content = { source: text }
+  const json = JSON.stringify(content)
+  const fits =
+    json.length <= DOCUMENT_LENGTH_MAX && new TextEncoder().encode(json).length <= DOCUMENT_BYTES_MAX
+  return fits ? content : { source: null, bundled: await sha256(text) }
 }
 
 /** Throws when it is the source of a bundle that is not this one. */

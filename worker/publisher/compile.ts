@@ -30,13 +30,11 @@ import {
   issuerNameDocument,
   organizationDocument,
   POLICY_DOCUMENT,
-  type PrincipalRecord,
   type PublishedOrganization,
-  principalDocument,
-  principalId,
 } from '../documents/published.ts'
 import type { Environment } from '../environment.ts'
-import { databaseOf, holderOf, type Newest, newestOf, organizationsOf } from './read.ts'
+import { compileHolder } from './compile-holder.ts'
+import { contentOfVersion, databaseOf, type Newest, newestOf, organizationsOf } from './read.ts'
 import {
   contentOf,
   leaveBuckets,
@@ -71,7 +69,7 @@ export async function compileTarget(compiler: Compiler, touched: Touched, now: n
   if (kind === 'settings') return compileSettings(compiler, touched)
   if (kind === 'policy') return compileThePolicy(compiler, touched, now)
   if (kind === 'organization') return compileOneOrganization(compiler, name, touched, now)
-  return compileHolder(compiler, touched, now)
+  return compileHolder(compiler.environment, compiler.store, touched, now)
 }
 
 async function compileSettings({ environment, store }: Compiler, { target }: Touched): Promise<void> {
@@ -88,12 +86,16 @@ interface InstanceParts extends Context {
   withdrawnKeys: Map<string, string[]>
 }
 
-async function readInstance({ environment }: Compiler): Promise<InstanceParts> {
+/** `policySeq`: of the policy edit to read, where it is not to be the newest. */
+async function readInstance({ environment }: Compiler, policySeq: number | null): Promise<InstanceParts> {
+  const database = databaseOf(environment)
   const names = ['policy', 'instance', 'issuer/', 'issuer-keys/']
-  const rows = await newestOf(databaseOf(environment), names, isOfInstance)
+  const rows = await newestOf(database, names, isOfInstance)
   const policy = rows.find(({ document }) => document === 'policy')
   if (!policy?.content) throw new Error('D1 has no policy yet')
-  const source = await readPolicy(policy.content as StoredPolicy)
+  const sourceSeq = policySeq ?? policy.seq
+  const content = sourceSeq === policy.seq ? policy.content : await contentOfVersion(database, sourceSeq)
+  const source = await readPolicy(content as StoredPolicy)
   const merged = mergeInstance(source, environmentMappings(environment), {
     instance: contentAt<InstanceContent>(rows, 'instance'),
     issuers: issuersIn(rows),
@@ -102,7 +104,7 @@ async function readInstance({ environment }: Compiler): Promise<InstanceParts> {
   warnOf('the instance', left)
   return {
     source,
-    sourceSeq: policy.seq,
+    sourceSeq,
     instance: value,
     seq: newestSeq(rows),
     withdrawnKeys: withdrawnIn(rows),
@@ -116,7 +118,7 @@ function isOfInstance(document: string): boolean {
 
 async function compileThePolicy(compiler: Compiler, { target, edit }: Touched, now: number): Promise<void> {
   const { store, environment } = compiler
-  const parts = await readInstance(compiler)
+  const parts = await readInstance(compiler, null)
   const { instance, source, sourceSeq, seq, withdrawnKeys } = parts
   const content = compileInstance(instance, { withdrawnKeys })
   const frame = await frameOf(instance)
@@ -182,7 +184,8 @@ async function compileOneOrganization(
   now: number,
 ): Promise<void> {
   const { environment, store } = compiler
-  compiler.context ??= await readInstance(compiler)
+  // The policy that is published, should there be a newer one that cannot be compiled.
+  compiler.context ??= await readInstance(compiler, stateOf(store, 'sourceSeq'))
   const { source, sourceSeq, instance } = compiler.context
   const rows = await newestOf(databaseOf(environment), [
     `organization/${slug}`,
@@ -286,38 +289,6 @@ function touchHolders({ sql, ...store }: Store, slug: string, edit: number): voi
     )
     .toArray()
   for (const { holder } of rows) touch({ sql, ...store }, holder as string, edit)
-}
-
-async function compileHolder(
-  { environment, store }: Compiler,
-  { target: holder, edit }: Touched,
-  now: number,
-): Promise<void> {
-  const { seq, status, identities, organizations, given } = await holderOf(databaseOf(environment), holder)
-  const [kind, id] = holder.split('/') as [PrincipalRecord['kind'], string]
-  const content: PrincipalRecord | null = status && { kind, id, status, organizations, given }
-  const names = await Promise.all(
-    identities.map(async ({ issuer, subject }) => principalDocument(await principalId(issuer, subject))),
-  )
-  store.transact(() => {
-    const of = { rank: RANKS.principal, organization: '', seq, edit }
-    const known = store.sql.exec('SELECT name FROM holders WHERE holder = ?', holder).toArray()
-    for (const { name } of known) {
-      if (content !== null && names.includes(name as string)) continue
-      store.sql.exec('DELETE FROM holders WHERE name = ?', name)
-      putDocument(store, { ...of, name: name as string, content: null }, now)
-    }
-    for (const name of content === null ? [] : names) {
-      store.sql.exec(
-        'INSERT OR REPLACE INTO holders (name, holder, organizations) VALUES (?, ?, ?)',
-        name,
-        holder,
-        JSON.stringify(organizations),
-      )
-      putDocument(store, { ...of, name, content }, now)
-    }
-    untouch(store, holder)
-  })
 }
 
 function contentAt<Content>(rows: readonly Newest[], document: string): Content | null {

@@ -37,6 +37,12 @@ export function changesSince(
   return { seq: newest, complete, changes: rows.toArray() as unknown as Change[] }
 }
 
+/** At once where there are far too many; the others end hourly. */
+export function boundChanges(store: Store, now: number): void {
+  const [row] = store.sql.exec('SELECT count(*) AS count FROM changes').toArray()
+  if ((row?.count as number) > 2 * CHANGES_MAX) endChanges(store, now)
+}
+
 export function endChanges(store: Store, now: number): void {
   store.transact(() => {
     const [row] = store.sql

@@ -9,7 +9,7 @@ import type { Environment } from '../environment.ts'
 import { chainsOf, foldEvents, type RunningHead, runningHead, signHeads } from './audit-heads.ts'
 import { cleanDatabase, cleanDocuments } from './clean.ts'
 import type { Context } from './compile.ts'
-import { changesSince } from './feed.ts'
+import { boundChanges, changesSince } from './feed.ts'
 import { databaseOf, EDITS_MAX, editsAfter, targetOf } from './read.ts'
 import { recheckSecondsOf } from './settings.ts'
 import { nextTouched, openStore, progressOf, type Store, setState, stateOf, textOf, touch } from './store.ts'
@@ -44,6 +44,7 @@ export class PublisherObject extends DurableObject<Environment> {
   #hasRun = false
   #isAdopted = false
   #hasAlarm = false
+  #buildHash: Promise<string> | null = null
   #running: Promise<void> | null = null
   #following: Promise<void> | null = null
   #failures = 0
@@ -148,7 +149,12 @@ export class PublisherObject extends DurableObject<Environment> {
     }
   }
 
-  async #build(): Promise<string> {
+  #build(): Promise<string> {
+    this.#buildHash ??= this.#hashBuild()
+    return this.#buildHash
+  }
+
+  async #hashBuild(): Promise<string> {
     const { OIDC_GLOBAL_ROLE_OWNER, POLICY_MANAGED_IN, ...others } = this.env
     const roles = Object.entries({ OIDC_GLOBAL_ROLE_OWNER, ...others })
       .filter(([name]) => name.startsWith('OIDC_GLOBAL_ROLE_'))
@@ -225,6 +231,7 @@ export class PublisherObject extends DurableObject<Environment> {
       if (waitsUntil === null || waits === WAITS_MAX || operations >= operationsMax) break
       await scheduler.wait(Math.max(NEXT_SLICE_MS, waitsUntil - clock.now()))
     }
+    boundChanges(this.#store, clock.now())
     const { pending } = progressOf(this.#store)
     if (pending === 0 && textOf(this.#store, 'policy') !== null) setState(this.#store, 'published', true)
     return operations

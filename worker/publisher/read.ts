@@ -66,6 +66,15 @@ export async function newestOf(
   return rows.map(({ document, seq }) => ({ document, seq, content: contents.get(seq) ?? null }))
 }
 
+/** Parsed; null where that version deleted its document. */
+export async function contentOfVersion(database: D1Database, seq: number): Promise<unknown> {
+  const content = await database
+    .prepare('SELECT content FROM versions WHERE seq = ?')
+    .bind(seq)
+    .first<string | null>('content')
+  return content === null ? null : JSON.parse(content)
+}
+
 /** Versions never change, so what was listed can be read one part after the other. */
 async function contentsOf(
   database: D1Database,
