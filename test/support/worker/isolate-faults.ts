@@ -86,5 +86,7 @@ function publisher(stub: Publisher) {
       return stub.catchUp(seq)
     },
     status: async () => stub.status(),
+    auditHeads: async (chain: string) => stub.auditHeads(chain),
+    auditChains: async () => stub.auditChains(),
   }
 }
