@@ -1,6 +1,6 @@
 // Every operation's handler, in one map. Each file has those of its subject.
 import { auditHandlers } from './audit.ts'
-import type { SomeHandlers } from './call.ts'
+import type { Handlers } from './call.ts'
 import { declarationHandlers } from './declaration.ts'
 import { explainHandlers } from './explain.ts'
 import { instanceHandlers } from './instance.ts'
@@ -18,7 +18,7 @@ import { settingsHandlers } from './settings.ts'
 import { userHandlers } from './users.ts'
 import { versionHandlers } from './versions.ts'
 
-export const HANDLERS: SomeHandlers = {
+export const HANDLERS: Handlers = {
   ...organizationHandlers,
   ...projectHandlers,
   ...declarationHandlers,

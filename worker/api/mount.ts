@@ -59,11 +59,9 @@ function mountOperations(app: Hono<Served>): void {
   for (const [path, known] of methods) app.all(path, (context) => answerMethod(context, known))
 }
 
-/** D1 says it in words alone. */
+/** D1 says it in words alone. What SQLite itself says is about our statement, and a fault. */
 function isDatabaseAway({ message }: Error): boolean {
-  return /^D1_ERROR: (?:D1 DB is overloaded|Network connection lost|.*(?:reset|timeout|storage caused object))/i.test(
-    message,
-  )
+  return message.startsWith('D1_ERROR') && !/SQLITE_|constraint|syntax error|no such/i.test(message)
 }
 
 function answerAway(error: Error, requestId: string): Response {
@@ -150,8 +148,7 @@ export async function ask(context: Context<Served>, asking: Asking): Promise<Ans
   if (refused) return refused
   const before = await replay(call)
   if (before) return before
-  const handler = HANDLERS[id] as Handler<OperationId> | undefined
-  if (!handler) throw new Error(`no handler of ${id}`)
+  const handler = HANDLERS[id] as Handler<OperationId>
   return handler(call)
 }
 

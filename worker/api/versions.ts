@@ -103,8 +103,7 @@ async function restore(
   old: Row,
   now: VersionRow,
 ) {
-  const restorer = RESTORERS[ref.kind] as Restorer<DocumentKind> | undefined
-  if (!restorer) throw new Error(`versions of ${ref.kind} cannot be restored`)
+  const restorer = RESTORERS[ref.kind] as Restorer<DocumentKind>
   const plan = await restorer(call, ref as never, content as never, now)
   if (!plan.ok) return plan
   return write(call, {
