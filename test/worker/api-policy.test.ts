@@ -2,6 +2,7 @@
 // and who may publish what.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ACME_OWNER, type Api, apiPolicy, OWNER, startApi, TEAM_ADMIN, USER_ADMIN } from '../support/api.ts'
+import { makeKey } from '../support/tokens.ts'
 
 const reasonOf = ({ status, json }: { status: number; json: { reason?: string } }) =>
   `${status} ${json.reason}`
@@ -253,5 +254,43 @@ describe('a policy that is managed in git', () => {
     expect(reasonOf(refused)).toBe('409 set_elsewhere')
     expect(refused.json.place).toContain('POLICY_MANAGED_IN')
     expect((await locked.ask('POST', '/policy/preview', { body: { source: policy() } })).status).toBe(200)
+  })
+})
+
+describe('a version that is restored', () => {
+  const restore = async (document: string, version: number) => {
+    const { items } = await api.make('GET', '/versions', { query: { document } })
+    return api.ask('POST', `/versions/${version}/restore`, { query: { document }, ifMatch: items[0].version })
+  }
+
+  it('of the policy is checked and published as if it were written now', async () => {
+    const first = await put(withMapping('GLOBAL_READ_ONLY', 'restored'))
+    expect((await put(policy())).status).toBe(200)
+    expect((await restore('policy', first.json.version)).status).toBe(200)
+    expect((await api.make('GET', '/policy')).source).toBe(withMapping('GLOBAL_READ_ONLY', 'restored'))
+    const reader = { subject: 'rob', groups: ['restored'] }
+    expect((await api.ask('GET', '/policy', { as: reader })).status).toBe(200)
+  })
+
+  it('of a service account and of an issuer is as it was, to the letter', async () => {
+    const path = '/organizations/acme/projects/payments/serviceAccounts'
+    const account = await api.make('POST', path, {
+      as: ACME_OWNER,
+      body: { name: 'First name', authenticationMethod: 'key', roles: ['GROUP_READ_ONLY'] },
+    })
+    await api.make('PATCH', `${path}/${account.id}`, {
+      as: ACME_OWNER,
+      body: { name: 'Second', roles: [] },
+      ifMatch: 1,
+    })
+    expect((await restore(`service-account/${account.id}`, 1)).status).toBe(200)
+    const restored = await api.make('GET', `${path}/${account.id}`)
+    expect(restored).toMatchObject({ name: 'First name', roles: ['GROUP_READ_ONLY'], version: 3 })
+
+    const settings = { issuer: 'https://restored.idp.example', jwks: { keys: [makeKey('ES256').jwk] } }
+    await api.make('POST', '/issuers', { body: { id: 'restored', settings } })
+    await api.make('DELETE', '/issuers/restored', { query: { confirm: 'restored' } })
+    expect((await restore('issuer/restored', 1)).status).toBe(200)
+    expect(await api.make('GET', '/issuers/restored')).toMatchObject({ issuer: settings, version: 3 })
   })
 })

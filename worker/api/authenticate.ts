@@ -6,9 +6,10 @@ import { groupsAt, type Principal } from '../../policy/principal.ts'
 import { authenticateAt } from '../admit.ts'
 import { nowSeconds } from '../clock.ts'
 import { documentsAt, refreshDocuments } from '../documents/held.ts'
+import { principalRecord, withRecord } from '../documents/principals.ts'
 import type { Environment } from '../environment.ts'
 import type { Refusal } from '../refusal.ts'
-import { holderOfKey, keyInHeader } from './access-keys.ts'
+import { holderOfKey, KEY_ISSUER, keyInHeader } from './access-keys.ts'
 
 /** What a principal may, by the documents that the edge decides by. */
 export interface Held {
@@ -65,6 +66,15 @@ export function heldFor(environment: Environment, principal: Principal): Held {
       return rolesAt(policy, organization, principal, level, now).roles
     },
   }
+}
+
+/** The principal with what is recorded of it by now: roles given directly, or that it was deactivated. */
+export async function renewPrincipal(environment: Environment, principal: Principal): Promise<Authenticated> {
+  // What a key's account has was read from D1 with this request.
+  if (principal.issuer === KEY_ISSUER) return { ok: true, principal }
+  const recorded = await principalRecord(environment, principal.issuer, principal.subject)
+  if (!recorded.ok) return recorded
+  return withRecord({ ...principal, kind: 'user', given: [] }, recorded.record)
 }
 
 /** So that whoever has just written sees it: publishes what is not yet, and has the newest documents held. */

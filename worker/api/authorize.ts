@@ -5,7 +5,7 @@ import { groupsAt, type Principal } from '../../policy/principal.ts'
 import { parseDocumentName } from '../database/documents.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import { notFound } from './answers.ts'
-import { type Held, refreshHeld } from './authenticate.ts'
+import { type Held, heldFor, refreshHeld, renewPrincipal } from './authenticate.ts'
 import type { Call } from './call.ts'
 import { DOCUMENT_PERMISSIONS, ORGANIZATION_ISSUER_PERMISSIONS } from './document-level.ts'
 
@@ -15,6 +15,10 @@ export async function authorize(call: Call): Promise<Refusal | null> {
   const first = await refusalOf(call, permissions)
   if (first === null) return null
   await refreshHeld(call.environment)
+  const renewed = await renewPrincipal(call.environment, call.principal)
+  if (!renewed.ok) return renewed
+  const { principal } = renewed
+  Object.assign(call, { principal, held: heldFor(call.environment, principal) })
   return refusalOf(call, permissions)
 }
 

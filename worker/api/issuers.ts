@@ -3,8 +3,8 @@
 import type { z } from 'zod'
 import { issuerNames } from '../../policy/check.ts'
 import type { IssuerResource } from '../../policy/operations/issuers.ts'
-import type { OutputOf, ParamsOf, QueryOf } from '../../policy/operations/table.ts'
-import type { Issuer } from '../../policy/schema-issuer.ts'
+import type { OperationId, OutputOf, ParamsOf, QueryOf } from '../../policy/operations/table.ts'
+import { Issuer } from '../../policy/schema-issuer.ts'
 import { changedMembers } from '../database/audit.ts'
 import { readAll } from '../database/batch.ts'
 import { type IssuerContent, issuerName } from '../database/documents.ts'
@@ -27,7 +27,7 @@ import {
 } from './issuer-store.ts'
 import { pageOf, readCursor } from './pages.ts'
 import { changeOf } from './people.ts'
-import { checkMatch, write } from './write.ts'
+import { checkMatch, type Plan, write } from './write.ts'
 
 /** Of one owner. The instance's stand in the policy's document, which every isolate holds. */
 export const ISSUERS_MAX = 200
@@ -278,6 +278,33 @@ async function remove(call: Call<'issuers.delete'>): Promise<Answered<'issuers.d
     preview: async () => previewOf(id, before, null),
     body: () => locked,
   })
+}
+
+/** A version that is to be in force again, checked as if it were written now; its content stays to the letter. */
+export async function planIssuerRestore(
+  call: Call,
+  id: string,
+  content: IssuerContent,
+): Promise<({ ok: true; version: number } & Omit<Plan<OperationId>, 'body'>) | Refusal> {
+  const { environment, now } = call
+  const stored = await readIssuer(environment, id)
+  if (stored.place !== null) return setElsewhere(`Issuer ${shown(id)}`, { place: stored.place })
+  const settings = Issuer.parse(content.settings)
+  const checked = await check(call, id, settings, stored.settings)
+  if (!checked.ok) return checked
+  const before = stored.settings === null ? null : { settings: asWritten(stored.settings) }
+  const same = JSON.stringify(before?.settings) === JSON.stringify(content.settings)
+  const version = same ? stored.version : stored.version + 1
+  return {
+    ok: true,
+    documents: same ? [] : [{ name: issuerName(id), version: stored.version, content }],
+    derived: same ? [] : issuerRows(environment.DB, id, settings, { version, at: now }),
+    audit: [{ ...auditOf(id), ...changedMembers(before?.settings ?? null, content.settings) }],
+    version,
+    judgement: NOTHING,
+    preview: async () => previewOf(id, before, content),
+    taken: () => taken(),
+  }
 }
 
 function resourceOf(

@@ -12,13 +12,17 @@ import {
   type OrganizationContent,
   type ProjectContent,
 } from '../database/documents.ts'
+import { policyText } from '../database/policy-source.ts'
 import type { Refusal } from '../refusal.ts'
-import { notFound } from './answers.ts'
+import { notFound, setElsewhere } from './answers.ts'
 import type { Call } from './call.ts'
 import { planInstance, readInstanceState } from './instance-edit.ts'
+import { planIssuerRestore } from './issuers.ts'
 import { planOrganization, readOrganizationState } from './organization-edit.ts'
 import { planUser } from './people.ts'
+import { lockOf, planPolicy, readPolicyDocument } from './policy.ts'
 import { planProject, readProjectState } from './project-edit.ts'
+import { planAccount } from './service-accounts.ts'
 import type { Plan } from './write.ts'
 
 /** All of a plan but its answer. */
@@ -41,7 +45,7 @@ const organizationMembers = ({ displayName = undefined, ...rest }: Partial<Organ
   displayName: displayName ?? null,
 })
 
-export const RESTORERS: { [Kind in DocumentKind]?: Restorer<Kind> } = {
+export const RESTORERS: { [Kind in DocumentKind]: Restorer<Kind> } = {
   instance: async (call, _ref, content) => {
     return planned(await planInstance(call, await readInstanceState(call.environment), content, noBody))
   },
@@ -55,6 +59,20 @@ export const RESTORERS: { [Kind in DocumentKind]?: Restorer<Kind> } = {
     if (!state.organization || !state.project) return notFound('project', project)
     const written = { ...content, displayName: content.displayName ?? null }
     return planned(await planProject(call, { organization, project }, state, written, noBody))
+  },
+  policy: async (call, _ref, content) => {
+    const { environment } = call
+    const locked = lockOf(environment)
+    if (locked) return setElsewhere('The policy', locked)
+    const { text } = await policyText(content)
+    return planPolicy(call, text, await readPolicyDocument(environment))
+  },
+  issuer: async (call, { id }, content) => planIssuerRestore(call, id, content),
+  'service-account': async (call, { id }, content, now) => {
+    const before = contentOf<ContentOf['service-account']>(now)
+    const present = before === null ? null : { version: now.version, content: before }
+    const made = await planAccount(call, id, present, content, now.version)
+    return made.ok ? { ok: true, ...made.plan } : made
   },
   settings: plain,
   'issuer-keys': plain,

@@ -228,18 +228,20 @@ async function checkIdentity(call: Writing, { issuer, subject }: Identity): Prom
   return refuse('link_not_allowed', detail)
 }
 
-async function planAccount(
-  call: Writing,
+/** `before` is null for a new one, and for one that was deleted in the version `version`. */
+export async function planAccount(
+  call: Call,
   id: string,
   before: { version: number; content: ServiceAccountContent } | null,
   after: ServiceAccountContent | null,
+  version = before?.version ?? 0,
 ): Promise<{ ok: true; plan: PlannedUser } | Refusal> {
-  const { environment, now, params } = call
+  const { environment, now } = call
+  const place = (after ?? before?.content) as ServiceAccountContent
   const { roles } = (await readInstance(environment)).source.policy
   const errors = after === null ? [] : wrongRoles(roles, before?.content.roles ?? [], after.roles)
   if (errors.length > 0) return refuseInput(errors)
   const name = serviceAccountName(id)
-  const version = before?.version ?? 0
   const [old, next] = [before?.content ?? null, after]
   const same = JSON.stringify(old) === JSON.stringify(next)
   const [oldGrants, newGrants] = [grantsOf(id, old), grantsOf(id, next)]
@@ -259,10 +261,10 @@ async function planAccount(
         ? []
         : [
             ...serviceAccountRows(environment.DB, id, next, { version: version + 1, at: now }),
-            ...(next === null ? [] : [projectGuard(environment.DB, params)]),
+            ...(next === null ? [] : [projectGuard(environment.DB, place)]),
           ],
       audit: [
-        { chain: params.organization, target: { kind: 'service-account', id }, ...changedMembers(old, next) },
+        { chain: place.organization, target: { kind: 'service-account', id }, ...changedMembers(old, next) },
       ],
       version: same ? version : version + 1,
       judgement,
