@@ -69,7 +69,7 @@ export function tokenOf(subject: string, groups: string[] | null, claims: object
 }
 
 export function acmeTokenOf(subject: string, groups: string[]): string {
-  return mintToken(ACME_IDP, acmeKey, { sub: subject, aud: ['postern', ACME], groups })
+  return mintToken(ACME_IDP, acmeKey, { sub: subject, groups })
 }
 
 function withGroup(section: string, column: string, place: string, role: string): Caller {

@@ -191,9 +191,14 @@ async function makePeople(fixture: Fixture): Promise<void> {
   fixture.keyId = id as string
 }
 
-/** @returns its id. Its identity is the subject at the callers' issuer. */
-export async function makeUser(fixture: Fixture, subject: string, given?: object): Promise<string> {
-  const identities = [{ issuer: 'callers', subject }]
+/** @returns its id. Its identity is the subject at the callers' issuer, unless it is another's. */
+export async function makeUser(
+  fixture: Fixture,
+  subject: string,
+  given?: object,
+  issuer = 'callers',
+): Promise<string> {
+  const identities = [{ issuer, subject }]
   const body = { displayName: subject, identities, ...(given ? { given } : {}) }
   const { id } = await fixture.make('users.create', { body })
   return id as string

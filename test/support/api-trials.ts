@@ -37,11 +37,20 @@ function changing(read: OperationId, params: Record<string, string>, body: unkno
 }
 
 /** The request changes a user made for it. */
-function ofNewUser(trial: (id: string, fixture: Fixture) => Trial, given?: object): Make {
+function ofNewUser(trial: (id: string, fixture: Fixture) => Trial, given?: object, issuer = 'callers'): Make {
   return async (fixture) => {
-    const id = await makeUser(fixture, fixture.fresh('user'), given)
+    const id = await makeUser(fixture, fixture.fresh('user'), given, issuer)
     const ifMatch = await fixture.version('users.get', { params: { user: id } })
     return { ifMatch, ...trial(id, fixture) }
+  }
+}
+
+/** A key that was withdrawn for it. */
+function restoring(withdraw: OperationId, params: Record<string, string>): Make {
+  return async (fixture) => {
+    const trial = { params, body: { kid: fixture.fresh('key') } }
+    await fixture.make(withdraw, trial)
+    return trial
   }
 }
 
@@ -93,7 +102,7 @@ const rows: Rows = {
   'organizations.export': plain({ params: inAcme }),
   'organizations.apply': made(async (fixture) => {
     const body = await fixture.make('organizations.export', { params: inAcme })
-    const ifMatch = await fixture.version('organizations.get', { params: inAcme })
+    const ifMatch = await fixture.version('organizations.export', { params: inAcme })
     return { params: inAcme, body, ifMatch }
   }),
   'projects.list': [{ variant: '', make: async () => ({ params: inAcme }), shows: organizationNames }],
@@ -164,7 +173,7 @@ const rows: Rows = {
   'issuers.keys': plain({ params: { issuer: 'partner' } }),
   'issuers.refreshKeys': plain({ params: { issuer: 'partner' } }),
   'issuers.withdrawKey': plain({ params: { issuer: 'partner' }, body: { kid: 'an-old-key' } }),
-  'issuers.restoreKey': plain({ params: { issuer: 'partner' }, body: { kid: 'an-old-key' } }),
+  'issuers.restoreKey': made(restoring('issuers.withdrawKey', { issuer: 'partner' }), { consumes: true }),
   'organizationIssuers.list': plain({ params: inAcme }),
   'organizationIssuers.create': made(async (fixture) => ({
     params: inAcme,
@@ -192,10 +201,10 @@ const rows: Rows = {
     params: { ...inAcme, issuer: 'workforce' },
     body: { kid: 'an-old-key' },
   }),
-  'organizationIssuers.restoreKey': plain({
-    params: { ...inAcme, issuer: 'workforce' },
-    body: { kid: 'an-old-key' },
-  }),
+  'organizationIssuers.restoreKey': made(
+    restoring('organizationIssuers.withdrawKey', { ...inAcme, issuer: 'workforce' }),
+    { consumes: true },
+  ),
 
   'users.list': plain(),
   'users.create': [
@@ -241,7 +250,8 @@ const rows: Rows = {
     { variant: 'given GROUP_OWNER', given: { projects: { payments: ['GROUP_OWNER'] } } },
   ].map(({ variant, given }) => ({
     variant,
-    make: ofNewUser((id) => ({ params: { ...inAcme, user: id }, body: given })),
+    // Of acme's own issuer: an organization's admins find only those who have to do with it.
+    make: ofNewUser((id) => ({ params: { ...inAcme, user: id }, body: given }), undefined, `${ACME}/own`),
     ...(variant === '' ? {} : { gives: true as const }),
   })),
   'members.remove': made(
