@@ -27,6 +27,10 @@ export const KeyState = z
     source: z.string().nullable().describe('The address of the key set, or "policy" for pinned keys.'),
     discoveredAt: z.string().nullable(),
     fetchedAt: Time.nullable(),
+    ageSeconds: z
+      .int()
+      .nullable()
+      .describe('Since they were fetched; null for pinned keys and where there are none.'),
     lastAttemptAt: Time.nullable(),
     lastError: z.string().nullable(),
     keys: z.array(

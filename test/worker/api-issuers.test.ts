@@ -20,11 +20,20 @@ const reasonOf = ({ status, json }: { status: number; json: { reason?: string } 
 const ACME = '/organizations/acme/issuers'
 const GLOBEX = '/organizations/globex/issuers'
 
+const corpKey = makeKey('ES256')
+function answerCorp({ url }: Request): Response {
+  const issuer = 'https://idp.corp.internal'
+  return Response.json(
+    url.endsWith('/jwks') ? { keys: [corpKey.jwk] } : { issuer, jwks_uri: `${issuer}/jwks` },
+  )
+}
+
 let api: Api
 const started: TestIssuer[] = []
 beforeAll(async () => {
   const fixed = { issuer: 'https://fixed.idp.example', preset: 'okta', groups: { claim: 'roles.all' } }
-  api = await startApi({ more: { issuers: { ...(apiPolicy().issuers as object), fixed } } })
+  const more = { issuers: { ...(apiPolicy().issuers as object), fixed } }
+  api = await startApi({ more, services: { CORP: answerCorp } })
 })
 afterAll(async () => {
   await api.close()
@@ -248,6 +257,21 @@ describe('changing one', () => {
     expect({ status, path: json.errors?.[0]?.path }).toEqual({ status: 400, path })
   })
 
+  it('through a binding to a private network, when the instance opens it', async () => {
+    const answer = await create(
+      { issuer: 'https://idp.corp.internal', vpcBinding: 'CORP' },
+      { as: OWNER, path: '/issuers' },
+    )
+    expect(answer.json).toMatchObject({
+      issuer: { vpcBinding: 'CORP' },
+      discovery: { ok: true, keys: [{ kid: corpKey.kid }], jwksUri: 'https://idp.corp.internal/jwks' },
+    })
+    const tested = await create({ issuer: 'https://idp.corp.internal' }, { as: OWNER, path: '/issuers' })
+    expect(tested.json.errors).toMatchObject([
+      { path: 'settings.issuer', message: expect.stringMatching(/public host/) },
+    ])
+  })
+
   it("a binding is the instance's to open, not an organization's", async () => {
     const refused = await create({ issuer: 'https://a.corp', vpcBinding: 'DB' })
     expect(reasonOf(refused)).toBe('403 permission_missing')
@@ -292,6 +316,7 @@ describe('keys', () => {
       keys: [{ kid: key?.kid, kty: 'EC', withdrawn: false }],
     })
     expect(Date.parse(fetched.fetchedAt)).toBeGreaterThan(0)
+    expect(fetched.ageSeconds).toBeLessThan(60)
     const bearer = () => ({ authorization: `Bearer ${one.token({ aud: 'acme', groups: ['acme-owners'] })}` })
     await api.stack.advance(70)
     expect((await api.ask('GET', '/organizations/acme', bearer())).status).toBe(200)

@@ -233,6 +233,23 @@ describe('writing', () => {
     expect(await api.rows('SELECT count(*) AS count FROM versions')).toEqual(before)
   })
 
+  it('a dry run leaves out what the groups seen last give anyway', async () => {
+    const database = await api.stack.database()
+    await database
+      .prepare("INSERT INTO known_principals VALUES ('s1', 'people', 'seen', '', NULL, NULL, NULL, ?, 1, 1)")
+      .bind(JSON.stringify({ outcome: 'listed', names: ['acme-owners'] }))
+      .run()
+    const preview = await api.make('POST', '/users', {
+      query: { dryRun: 'true' },
+      body: {
+        displayName: 'X',
+        identities: [identity('seen'), identity('unseen')],
+        given: { organizations: { acme: { roles: ['ORG_READ_ONLY'] } } },
+      },
+    })
+    expect(preview.principals.items.map(({ subject }: { subject: string }) => subject)).toEqual(['unseen'])
+  })
+
   it('a deletion is confirmed with the id, and frees the identity', async () => {
     const user = await makeUser({ identities: [identity('deleted')] })
     const remove = (confirm?: string) => {

@@ -4,6 +4,7 @@ import type { z } from 'zod'
 import type { IssuerRecord } from '../../policy/compiled.ts'
 import type { KeyState } from '../../policy/operations/issuers.ts'
 import type { ParamsOf } from '../../policy/operations/table.ts'
+import { clock } from '../clock.ts'
 import { contentOf, newestVersion, type VersionRow } from '../database/batch.ts'
 import { type IssuerKeysContent, issuerKeysName } from '../database/documents.ts'
 import { organizationOf } from '../database/issuer-rows.ts'
@@ -164,6 +165,7 @@ function stateOf(record: IssuerRecord, status: KeyStatus | null, { withdrawn }: 
     source: record.keyOrigin.kind === 'pinned' ? 'policy' : (document?.jwksUri ?? null),
     discoveredAt: document?.discoveredAt ?? null,
     fetchedAt: time(document?.fetchedAt),
+    ageSeconds: document ? Math.max(0, Math.round((clock.now() - document.fetchedAt) / 1000)) : null,
     lastAttemptAt: time(status?.lastAttemptAt),
     lastError: status?.lastError ?? null,
     keys: keysOfRecord({ ...record, withdrawnKeys: ids }, status),

@@ -64,18 +64,22 @@ export async function lockedOutBy(
 
 /** Documents in which some mapping names this issuer alone; the database's own, since the policy's name its own. */
 function believingOnly(database: D1Database, id: string, owner: string | null): D1PreparedStatement {
-  const newest = `v.version = (SELECT max(version) FROM versions w WHERE w.document = v.document)`
-  const levels =
-    owner === null
-      ? `v.document = '${INSTANCE}' OR v.document GLOB 'organization/*' OR v.document GLOB 'project/*'`
-      : `v.document = 'organization/' || ?2 OR v.document GLOB 'project/' || ?2 || '/*'`
   return database
     .prepare(
-      `SELECT v.document, v.content FROM versions v
-        WHERE (${levels}) AND ${newest} AND instr(v.content, ?1) > 0 ORDER BY v.document LIMIT ${NAMED_MAX}`,
+      `SELECT v.document, v.content FROM (${DOCUMENTS}) d
+        JOIN versions v ON v.document = d.document AND v.version = d.version
+        WHERE instr(v.content, ?1) > 0 ORDER BY v.document LIMIT ${NAMED_MAX}`,
     )
-    .bind(`"issuers":[${JSON.stringify(id)}]`, ...(owner === null ? [] : [owner]))
+    .bind(`"issuers":[${JSON.stringify(id)}]`, owner)
 }
+
+/** Those in force: all, or one organization's. */
+const DOCUMENTS = `
+  SELECT 'organization/' || slug AS document, version FROM organizations
+    WHERE deleted_at IS NULL AND slug = coalesce(?2, slug)
+  UNION ALL SELECT 'project/' || organization || '/' || slug, version FROM projects
+    WHERE deleted_at IS NULL AND organization = coalesce(?2, organization)
+  UNION ALL SELECT '${INSTANCE}', (SELECT max(version) FROM versions WHERE document = '${INSTANCE}') WHERE ?2 IS NULL`
 
 function believing(
   document: string,

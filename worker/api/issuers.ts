@@ -15,6 +15,7 @@ import { limitReached, notFound, setElsewhere } from './answers.ts'
 import { may } from './authorize.ts'
 import type { Answered, Call, SomeHandlers } from './call.ts'
 import { type InstanceRows, instanceInForce, instanceStatements } from './effective.ts'
+import { changeOf } from './given-preview.ts'
 import { bindingRefused, type Discovery, readSettings, testAddress } from './issuer-input.ts'
 import { lockedOutBy } from './issuer-locked-out.ts'
 import {
@@ -26,7 +27,6 @@ import {
   type StoredIssuer,
 } from './issuer-store.ts'
 import { pageOf, readCursor } from './pages.ts'
-import { changeOf } from './people.ts'
 import { checkMatch, type Plan, write } from './write.ts'
 
 /** Of one owner. The instance's stand in the policy's document, which every isolate holds. */

@@ -4,20 +4,20 @@
 import type { z } from 'zod'
 import { above, type GivingDirectly, type Judgement, judgeGivenDirectly } from '../../policy/granting.ts'
 import { describeLevel, type Level, levelOf } from '../../policy/level.ts'
-import { heldWith } from '../../policy/mapping-sites.ts'
 import { nearest } from '../../policy/nearest.ts'
 import type { DirectRoles, Identity, UserResource } from '../../policy/operations/people.ts'
 import type { OperationId } from '../../policy/operations/table.ts'
-import type { DirectGrant, Groups } from '../../policy/principal.ts'
+import type { Groups } from '../../policy/principal.ts'
 import type { PolicyDocument, RoleLevel } from '../../policy/schema.ts'
 import { changedMembers } from '../database/audit.ts'
-import { type UserContent, userName } from '../database/documents.ts'
+import { type SettingsContent, type UserContent, userName } from '../database/documents.ts'
 import { organizationOf } from '../database/issuer-rows.ts'
 import { grantsOf, userRows } from '../database/people-rows.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
 import { type InputError, refuseInput } from './answers.ts'
 import type { Call } from './call.ts'
 import { readInstance } from './effective.ts'
+import { previewGiven } from './given-preview.ts'
 import type { Plan } from './write.ts'
 
 type User = z.infer<typeof UserResource>
@@ -101,13 +101,14 @@ export async function planUser(
 ): Promise<{ ok: true; plan: PlannedUser } | Refusal> {
   const { environment, now } = call
   const { id, before, after } = change
-  const roles = (await readInstance(environment)).source.policy.roles
+  const { source, settings } = await readInstance(environment)
+  const { roles } = source.policy
   const wrong = await refusalOf(call, change, roles)
   if (wrong) return wrong
   const version = before?.version ?? change.version ?? 0
   const name = userName(id)
   const same = before !== null && JSON.stringify(before.content) === JSON.stringify(after)
-  const judgement = await judge(call, change, roles)
+  const judgement = await judge(call, change, roles, settings)
   return {
     ok: true,
     plan: {
@@ -116,7 +117,7 @@ export async function planUser(
       audit: same ? [] : auditOf(change),
       version: same ? version : version + 1,
       judgement,
-      preview: async () => previewOf(change, roles),
+      preview: () => previewOf(call, change, roles),
       taken: (columns) => takenBy(columns),
     },
   }
@@ -262,6 +263,7 @@ async function judge(
   call: Call,
   { id, before, after }: UserChange,
   roles: PolicyDocument['roles'],
+  settings: SettingsContent,
 ): Promise<Judgement> {
   const holder = userName(id)
   const now = after === null ? [] : grantsOf(holder, after.given)
@@ -271,14 +273,14 @@ async function judge(
   const own = [...(before?.content.identities ?? []), ...(after?.identities ?? [])].some((identity) => {
     return identity.issuer === call.principal.issuer && identity.subject === call.principal.subject
   })
-  const judgement = await judgeGiven(call, {
+  const judgement = await judgeGiven(call, settings, {
     roles,
     before: links && before !== null ? [] : old,
     after: now,
     holder: own ? 'actor' : 'another',
   })
   const ends = own && before?.content.status === 'active' && after?.status === 'inactive'
-  if (!ends) return judgement
+  if (!ends || settings.confirmOwnAccess === false) return judgement
   const message = 'this deactivates the user that you are'
   return { ...judgement, toConfirm: [...judgement.toConfirm, { what: 'own-access', message }] }
 }
@@ -286,6 +288,7 @@ async function judge(
 /** judgeGivenDirectly, with what the caller holds wherever something changes. */
 export async function judgeGiven(
   { principal, held }: Call,
+  { confirmOwnAccess = true }: SettingsContent,
   giving: Omit<GivingDirectly, 'actor'>,
 ): Promise<Judgement> {
   const levels = new Map<string, Level>()
@@ -296,7 +299,8 @@ export async function judgeGiven(
   const rolesThere = new Map<string, readonly string[]>()
   for (const [key, level] of levels) rolesThere.set(key, await held.rolesAt(level))
   const rolesAt = (level: Level) => rolesThere.get(describeLevel(level)) ?? []
-  return judgeGivenDirectly({ ...giving, actor: { principal, rolesAt } })
+  const judgement = judgeGivenDirectly({ ...giving, actor: { principal, rolesAt } })
+  return confirmOwnAccess ? judgement : { ...judgement, toConfirm: [] }
 }
 
 /** An event of the instance, and one in the chain of each organization whose part changed. */
@@ -315,75 +319,21 @@ function auditOf({ id, before, after }: UserChange): Plan<OperationId>['audit'] 
   return [{ chain: '', target, ...changedMembers(old, now) }, ...parts]
 }
 
-function previewOf(
-  { id, before, after }: UserChange,
-  roles: PolicyDocument['roles'],
-): Awaited<ReturnType<PlannedUser['preview']>> {
+function previewOf(call: Call, { id, before, after }: UserChange, roles: PolicyDocument['roles']) {
   const holder = userName(id)
   const [old, now] = [before?.content ?? null, after]
-  const levels = directChanges(
-    roles,
-    old === null || old.status === 'inactive' ? [] : grantsOf(holder, old.given),
-    now === null || now.status === 'inactive' ? [] : grantsOf(holder, now.given),
-  )
+  const counting = (content: UserContent | null) => {
+    return content?.status === 'active' ? grantsOf(holder, content.given) : []
+  }
   const { displayName, email, identities } = (now ?? old) as UserContent
-  const shownAs = identities.length > 0 ? identities : [{ issuer: '', subject: null }]
-  return {
-    changes: [changeOf('user', id, displayName, old, now)],
-    principals: {
-      considered: identities.length,
-      items:
-        levels.length === 0 ? [] : shownAs.map((identity) => ({ ...identity, displayName, email, levels })),
-      next: null,
-    },
-    findings: [],
-  }
-}
-
-export function changeOf(part: string, id: string, name: string, before: unknown, after: unknown) {
-  const change =
-    before === null ? ('added' as const) : after === null ? ('removed' as const) : ('changed' as const)
-  const differing = changedMembers(before, after)
-  const fields =
-    change === 'changed'
-      ? Object.keys({ ...(differing.before as object), ...(differing.after as object) })
-      : []
-  return { part, change, path: `${part}/${id}`, name, fields: fields.sort(), before, after }
-}
-
-/** What is gained and lost of the roles given directly, by where they are given. */
-export function directChanges(
-  roles: PolicyDocument['roles'],
-  before: readonly DirectGrant[],
-  after: readonly DirectGrant[],
-) {
-  const places = new Map<string, { level: Level; old: Set<string>; now: Set<string> }>()
-  const add =
-    (side: 'old' | 'now') =>
-    ({ role, organization, project }: DirectGrant) => {
-      const level = levelOf(organization, project)
-      const key = describeLevel(level)
-      const place = places.get(key) ?? { level, old: new Set(), now: new Set() }
-      places.set(key, place)
-      for (const held of heldWith(roles, role)) place[side].add(held)
-    }
-  before.forEach(add('old'))
-  after.forEach(add('now'))
-  const permissions = (held: ReadonlySet<string>) => {
-    return new Set(
-      [...held].flatMap((role) => (Object.hasOwn(roles, role) ? (roles[role]?.permissions ?? []) : [])),
-    )
-  }
-  return [...places.values()].flatMap(({ level, old, now }) => {
-    const names = { gained: without(now, old), lost: without(old, now) }
-    if (names.gained.length + names.lost.length === 0) return []
-    const [left, right] = [permissions(old), permissions(now)]
-    return [
-      { level, roles: names, permissions: { gained: without(right, left), lost: without(left, right) } },
-    ]
+  return previewGiven(call, {
+    part: 'user',
+    id,
+    displayName,
+    email,
+    identities,
+    roles,
+    contents: { before: old, after: now },
+    given: { before: counting(old), after: counting(now) },
   })
-}
-
-function without(names: ReadonlySet<string>, others: ReadonlySet<string>): string[] {
-  return [...names].filter((name) => !others.has(name)).sort()
 }

@@ -41,8 +41,9 @@ export const serviceAccountKeyHandlers = {
     const { id, key, hash } = await makeAccessKey()
     const made: KeyRow = { id, created_at: now, expires_at: expiresAt, last_used_at: null, revoked_at: null }
     // Whoever has a key has what the account has; so making one is giving these roles.
-    const { roles } = (await readInstance(environment)).source.policy
-    const judgement = await judgeGiven(call, {
+    const { source, settings } = await readInstance(environment)
+    const { roles } = source.policy
+    const judgement = await judgeGiven(call, settings, {
       roles,
       before: [],
       after: grantsOf(row.id, content),

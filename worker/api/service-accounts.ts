@@ -15,9 +15,10 @@ import { type InputError, limitReached, notFound, refuseInput } from './answers.
 import { may } from './authorize.ts'
 import type { Call, SomeHandlers } from './call.ts'
 import { readInstance } from './effective.ts'
+import { previewGiven } from './given-preview.ts'
 import { readIssuer, saysGroups } from './issuer-store.ts'
 import { pageOf, readCursor } from './pages.ts'
-import { changeOf, directChanges, judgeGiven, type PlannedUser, takenBy, wrongRole } from './people.ts'
+import { judgeGiven, type PlannedUser, takenBy, wrongRole } from './people.ts'
 import {
   contentOfAccount,
   type Place,
@@ -238,7 +239,8 @@ export async function planAccount(
 ): Promise<{ ok: true; plan: PlannedUser } | Refusal> {
   const { environment, now } = call
   const place = (after ?? before?.content) as ServiceAccountContent
-  const { roles } = (await readInstance(environment)).source.policy
+  const { source, settings } = await readInstance(environment)
+  const { roles } = source.policy
   const errors = after === null ? [] : wrongRoles(roles, before?.content.roles ?? [], after.roles)
   if (errors.length > 0) return refuseInput(errors)
   const name = serviceAccountName(id)
@@ -246,7 +248,7 @@ export async function planAccount(
   const same = JSON.stringify(old) === JSON.stringify(next)
   const [oldGrants, newGrants] = [grantsOf(id, old), grantsOf(id, next)]
   const moved = JSON.stringify(old?.identity ?? null) !== JSON.stringify(next?.identity ?? null)
-  const judgement = await judgeGiven(call, {
+  const judgement = await judgeGiven(call, settings, {
     roles,
     // Another identity gets all of it anew.
     before: moved && next !== null ? [] : oldGrants,
@@ -268,7 +270,7 @@ export async function planAccount(
       ],
       version: same ? version : version + 1,
       judgement,
-      preview: async () => previewOf(roles, id, old, next),
+      preview: () => previewOf(call, roles, id, old, next),
       taken: (columns) => takenName(columns, (next ?? old)?.name ?? id),
     },
   }
@@ -324,24 +326,24 @@ export function isCaller(
 }
 
 function previewOf(
+  call: Call,
   roles: PolicyDocument['roles'],
   id: string,
   before: ServiceAccountContent | null,
   after: ServiceAccountContent | null,
-): Awaited<ReturnType<PlannedUser['preview']>> {
+) {
   const counting = (content: ServiceAccountContent | null) => {
     return content?.status === 'active' ? grantsOf(id, content) : []
   }
-  const levels = directChanges(roles, counting(before), counting(after))
   const { name, identity } = (after ?? before) as ServiceAccountContent
-  const who = identity ?? { issuer: KEY_ISSUER, subject: id }
-  return {
-    changes: [changeOf('service-account', id, name, before, after)],
-    principals: {
-      considered: 1,
-      items: levels.length === 0 ? [] : [{ ...who, displayName: name, email: null, levels }],
-      next: null,
-    },
-    findings: [],
-  }
+  return previewGiven(call, {
+    part: 'service-account',
+    id,
+    displayName: name,
+    email: null,
+    identities: [identity ?? { issuer: KEY_ISSUER, subject: id }],
+    roles,
+    contents: { before, after },
+    given: { before: counting(before), after: counting(after) },
+  })
 }
