@@ -18,7 +18,7 @@ const policyVersions = () => {
   )
 }
 
-describe('the deployed policy', () => {
+describe('the deployed policy', { timeout: 60_000 }, () => {
   it('is adopted once: a version, an audit event, rows, and documents in KV', async () => {
     setting = await startPublisher()
     expect((await setting.get(setting.token())).status).toBe(200)

@@ -46,29 +46,44 @@ export async function policyRows(
       issuers.flatMap(([id, organization, , names]) => names.map((name) => [name, organization, id])),
     ).map((chunk) => database.prepare(INSERT_ISSUER_NAMES).bind(chunk)),
     database.prepare(RESTORE_ISSUER_NAMES),
-    ...searchRows(policy).flatMap((chunk) => SEARCH.map((sql) => database.prepare(sql).bind(chunk))),
+    ...searchRows(policy, await namesBelow(database)).flatMap((chunk) =>
+      SEARCH.map((sql) => database.prepare(sql).bind(chunk)),
+    ),
   ]
 }
 
-/** Names that the source does not say are the database's, or only the slug. */
-function searchRows(policy: PolicyDocument): string[] {
-  const rows: unknown[] = []
-  const add = (kind: string, id: string, organization: string, slug: string, name: string | undefined) => {
-    rows.push([
-      kind,
-      id,
-      organization,
-      searchTerms(`${slug} ${name ?? slug}`).join(' '),
-      name === undefined ? 0 : 1,
-    ])
-  }
-  for (const [slug, { displayName, projects }] of Object.entries(policy.organizations)) {
-    add('organization', slug, slug, slug, displayName)
-    for (const [name, project] of Object.entries(projects)) {
-      add('project', `${slug}/${name}`, slug, name, project.displayName)
+/** A name by which something is found: its own when the source does not say one. */
+interface Named {
+  kind: 'organization' | 'project'
+  organization: string
+  slug: string
+  name: string
+}
+
+/** What is named by the source now, and would be named otherwise without it. */
+async function namesBelow(database: D1Database): Promise<Named[]> {
+  const { results } = await database.prepare(NAMES_BELOW).all<Named>()
+  return results
+}
+
+/** The words of what the source names; of others only where there are none yet. */
+function searchRows(policy: PolicyDocument, below: readonly Named[]): string[] {
+  const rows = new Map<string, unknown[]>()
+  const add = ({ kind, organization, slug, name }: Omit<Named, 'name'> & { name: string | undefined }) => {
+    const id = kind === 'organization' ? slug : `${organization}/${slug}`
+    const terms = searchTerms(`${slug} ${name ?? slug}`).join(' ')
+    if (name !== undefined || !rows.has(`${kind} ${id}`)) {
+      rows.set(`${kind} ${id}`, [kind, id, organization, terms, name === undefined ? 0 : 1])
     }
   }
-  return jsonChunks(rows)
+  for (const named of below) add(named)
+  for (const [slug, { displayName, projects }] of Object.entries(policy.organizations)) {
+    add({ kind: 'organization', organization: slug, slug, name: displayName })
+    for (const [name, project] of Object.entries(projects)) {
+      add({ kind: 'project', organization: slug, slug: name, name: project.displayName })
+    }
+  }
+  return jsonChunks([...rows.values()])
 }
 
 const SEARCH = [
@@ -117,6 +132,16 @@ const contentOf = (document: string) =>
 const ORGANIZATION_CONTENT = contentOf("'organization/' || slug")
 const PROJECT_CONTENT = contentOf("'project/' || organization || '/' || slug")
 const ISSUER_CONTENT = contentOf("'issuer/' || id")
+
+const NAMES_BELOW = `
+  SELECT kind, organization, slug, name FROM (
+    SELECT 'organization' AS kind, slug AS organization, slug, display_name,
+      coalesce(${ORGANIZATION_CONTENT} ->> '$.displayName', slug) AS name
+    FROM organizations WHERE in_policy = 1 AND display_name <> slug
+    UNION ALL
+    SELECT 'project', organization, slug, display_name, coalesce(${PROJECT_CONTENT} ->> '$.displayName', slug)
+    FROM projects WHERE in_policy = 1 AND display_name <> slug
+  ) WHERE name <> display_name`
 
 /** 2 within the batch: named by the source before, and not yet by this one. */
 const MARK = [

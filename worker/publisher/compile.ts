@@ -281,14 +281,14 @@ function hasLostPlaces(store: Store, slug: string, content: PublishedOrganizatio
   return content === null || before.header.projects.some(([project]) => !now.has(project))
 }
 
-function touchHolders({ sql, ...store }: Store, slug: string, edit: number): void {
-  const rows = sql
+function touchHolders(store: Store, slug: string, edit: number): void {
+  const rows = store.sql
     .exec(
       'SELECT DISTINCT holder FROM holders, json_each(holders.organizations) AS one WHERE one.value = ?',
       slug,
     )
     .toArray()
-  for (const { holder } of rows) touch({ sql, ...store }, holder as string, edit)
+  for (const { holder } of rows) touch(store, holder as string, edit)
 }
 
 function contentAt<Content>(rows: readonly Newest[], document: string): Content | null {
