@@ -100,6 +100,7 @@ function compareMembers(
   after: object | undefined,
   fields: readonly string[],
 ): StructuralChange[] {
+  if (before === after) return []
   const change = before === undefined ? 'added' : after === undefined ? 'removed' : 'changed'
   const differing = fields.filter((field) => {
     return canonical((before as Members)?.[field], field) !== canonical((after as Members)?.[field], field)
@@ -154,6 +155,7 @@ function compareList(
   const changes: StructuralChange[] = []
   // Of those left over, two with the same rules or the same groups are one mapping that was changed.
   for (const identity of [rulesOf, groupsOf]) {
+    if (left.removed.length === 0 || left.added.length === 0) break
     const added = groupBy(left.added, ({ value }) => identity(value))
     const pairs = left.removed.flatMap((old) => {
       const now = added.get(identity(old.value))?.shift()
@@ -187,16 +189,26 @@ function inSeconds({ notBefore, notAfter, ...mapping }: Mapping): Members {
   }
 }
 
-/** What of each list the other does not have, as often as it stands there. */
+/**
+ * What of each list the other does not have, as often as it stands there. Entries that are written alike are paired
+ * first: of long lists most are, and what an entry means takes longer to find out.
+ */
 function unmatched<Value>(
   before: readonly Value[],
   after: readonly Value[],
   textOf: (value: Value) => string,
 ): { removed: Placed<Value>[]; added: Placed<Value>[] } {
   if (before === after) return { removed: [], added: [] }
-  const place = (value: Value, index: number): Placed<Value> => ({ value, index, text: textOf(value) })
-  const left = groupBy(before.map(place), ({ text }) => text)
-  const added = after.map(place).filter(({ text }) => left.get(text)?.shift() === undefined)
+  const place = (value: Value, index: number) => ({ value, index, text: JSON.stringify(value) })
+  const alike = pairOff(before.map(place), after.map(place))
+  if (alike.removed.length === 0 || alike.added.length === 0) return alike
+  const meant = ({ value, index }: Placed<Value>): Placed<Value> => ({ value, index, text: textOf(value) })
+  return pairOff(alike.removed.map(meant), alike.added.map(meant))
+}
+
+function pairOff<Value>(before: readonly Placed<Value>[], after: readonly Placed<Value>[]) {
+  const left = groupBy(before, ({ text }) => text)
+  const added = after.filter(({ text }) => left.get(text)?.shift() === undefined)
   return { removed: [...left.values()].flat(), added }
 }
 

@@ -39,12 +39,42 @@ export interface Granting {
   now: number
 }
 
-export function judgeGranting({ before, after, actor: held, now }: Granting): Judgement {
+/** What judging a change takes, whatever the actor holds. */
+export interface Prepared {
+  before: PolicyDocument
+  after: PolicyDocument
+  principal: Principal
+  /** Where the actor's roles are asked for, besides those above. */
+  levels: Level[]
+  /** What the mappings that can concern the actor give. */
+  old: WholePolicy
+  next: WholePolicy
+}
+
+export function prepareGranting({
+  before,
+  after,
+  principal,
+}: Pick<Prepared, 'before' | 'after' | 'principal'>): Prepared {
+  const levels = new Map<string, Level>()
+  const add = (level: Level) => levels.set(describeLevel(level), level)
+  for (const { level } of compareDocuments(before, after)) add(level)
+  const [old, next] = [policyFor(before, principal), policyFor(after, principal)]
+  if (levels.size > 0) for (const policy of [old, next]) placesOf(policy, principal).forEach(add)
+  return { before, after, principal, levels: [...levels.values()], old, next }
+}
+
+export function judgeGranting({ before, after, actor, now }: Granting): Judgement {
+  return judgePrepared(prepareGranting({ before, after, principal: actor.principal }), actor, now)
+}
+
+export function judgePrepared(prepared: Prepared, held: GrantingActor, now: number): Judgement {
+  const { before, after } = prepared
   const actor = withThoseAbove(held)
   const given = lintGranted(after, before, actor).map(({ path, message }) => {
     return { reason: 'grant_not_allowed' as const, path: describePath(path), message }
   })
-  const own = judgeOwn({ before, after, actor, now })
+  const own = judgeOwn(prepared, actor, now)
   const owners = lintOwners(after, before, now, new Set()).filter(({ code }) => code === 'owner_removed')
   return {
     refused: [...given, ...own.refused],
@@ -56,19 +86,6 @@ export function judgeGranting({ before, after, actor: held, now }: Granting): Ju
       ...own.toConfirm,
     ],
   }
-}
-
-/** Levels whose roles `judgeGranting` asks of the actor, besides those above them. */
-export function levelsToJudge({ before, after, actor: { principal } }: Omit<Granting, 'now'>): Level[] {
-  const levels = new Map<string, Level>()
-  const add = (level: Level) => levels.set(describeLevel(level), level)
-  for (const { level } of compareDocuments(before, after)) add(level)
-  if (levels.size === 0) return []
-  for (const document of [before, after]) {
-    const policy = policyFor(document, principal)
-    for (const level of placesOf(policy, principal)) add(level)
-  }
-  return [...levels.values()]
 }
 
 /** What is held above is held below, also where the place below is only being made. */
@@ -87,11 +104,10 @@ export function above(level: Level): Level[] {
 }
 
 /** What the change does to the actor itself, by comparing what the mappings that can concern it give. */
-function judgeOwn({ before, after, actor, now }: Granting): Judgement {
+function judgeOwn({ after, old, next, levels }: Prepared, actor: GrantingActor, now: number): Judgement {
   const { principal } = actor
-  const [old, next] = [policyFor(before, principal), policyFor(after, principal)]
   const judgement: Judgement = { refused: [], toConfirm: [] }
-  for (const level of levelsToJudge({ before, after, actor })) {
+  for (const level of levels) {
     const known = new Set(actor.rolesAt(level))
     const had = new Set(rolesAt(old, organizationAt(old, level), principal, level, now).roles)
     const has = new Set(rolesAt(next, organizationAt(next, level), principal, level, now).roles)
@@ -141,10 +157,10 @@ function placesOf(policy: WholePolicy, principal: Principal): Level[] {
  */
 function policyFor(document: PolicyDocument, principal: Principal): WholePolicy {
   const groups = groupsAt(principal, 0)
-  const names = new Set<string>('names' in groups ? groups.names : [])
-  const folded = new Set([...names].map(foldCase))
+  const own = new Set<string>('names' in groups ? groups.names : [])
+  const folded = new Set([...own].map(foldCase))
   const concerns = ({ idpGroups, ignoreCase }: GroupMapping) => {
-    return idpGroups.some((group) => (ignoreCase ? folded.has(foldCase(group)) : names.has(group)))
+    return idpGroups.some((group) => (ignoreCase ? folded.has(foldCase(group)) : own.has(group)))
   }
   const only = <Owner extends { idpGroupMappings: GroupMapping[] }>(owner: Owner): Owner => {
     const idpGroupMappings = owner.idpGroupMappings.filter(concerns).map((mapping) => {
@@ -159,18 +175,40 @@ function policyFor(document: PolicyDocument, principal: Principal): WholePolicy 
       return [slug, { ...only(organization), issuers: {}, projects: Object.fromEntries(projects) }]
     }),
   )
-  const reduced = { ...only(document), issuers: {}, routes: {}, tests: [], organizations }
-  const places = placesOf(loadPolicy(compilePolicy(reduced)), principal)
-  for (const place of places) {
-    if (place.kind === 'global') continue
-    const organization = Object.hasOwn(organizations, place.organization)
-      ? organizations[place.organization]
-      : undefined
-    const known: Organization = organization ?? { ...NO_ORGANIZATION, projects: {} }
-    organizations[place.organization] = known
-    if (place.kind === 'project') known.projects[place.project] ??= { ...NO_PROJECT }
-  }
-  return loadPolicy(compilePolicy(reduced))
+  const instance = only(document)
+  const owners = [
+    instance,
+    ...Object.values(organizations).flatMap((one) => [one, ...Object.values(one.projects)]),
+  ]
+  const names = [
+    ...owners
+      .flatMap((owner) => [...owner.idpGroupMappings, ...owner.patternMappings])
+      .map(({ roleName }) => roleName),
+    ...Object.values(organizations).flatMap(({ onUnmatched }) => onUnmatched ?? []),
+    ...principal.given.map(({ role }) => role),
+  ]
+  const held = new Set(names.flatMap((name) => [...heldWith(document.roles, name)]))
+  const roles = Object.fromEntries(Object.entries(document.roles).filter(([name]) => held.has(name)))
+  const reduced = { ...instance, roles, issuers: {}, routes: {}, tests: [], organizations }
+  const policy = loadPolicy(compilePolicy(reduced))
+  const places = owners.some(({ patternMappings }) => patternMappings.length > 0)
+    ? placesOf(policy, principal)
+    : []
+  const missing = places.filter((place) => addPlace(organizations, place))
+  return missing.length === 0 ? policy : loadPolicy(compilePolicy(reduced))
+}
+
+/** Whether it was not there. */
+function addPlace(organizations: Record<string, Organization>, place: Level): boolean {
+  if (place.kind === 'global') return false
+  const known = Object.hasOwn(organizations, place.organization)
+    ? organizations[place.organization]
+    : undefined
+  const organization: Organization = known ?? { ...NO_ORGANIZATION, projects: {} }
+  organizations[place.organization] = organization
+  if (place.kind === 'organization' || Object.hasOwn(organization.projects, place.project)) return !known
+  organization.projects[place.project] = { ...NO_PROJECT }
+  return true
 }
 
 const NO_PROJECT = { idpGroupMappings: [], patternMappings: [] }

@@ -1,7 +1,14 @@
 // A change as two documents, before and after, with only the levels it touches and those above: what it is judged
 // by (policy/granting.ts), and what its preview compares.
 import { compareDocuments } from '../../policy/diff-structure.ts'
-import { above, type Granting, type Judgement, judgeGranting, levelsToJudge } from '../../policy/granting.ts'
+import {
+  above,
+  type GrantingActor,
+  type Judgement,
+  judgePrepared,
+  type Prepared,
+  prepareGranting,
+} from '../../policy/granting.ts'
 import { describeLevel } from '../../policy/level.ts'
 import { heldWith } from '../../policy/mapping-sites.ts'
 import type { PolicyDocument } from '../../policy/schema.ts'
@@ -25,10 +32,11 @@ export async function judgeChange(
   change: DocumentChange,
   { confirmOwnAccess = true }: SettingsContent,
 ): Promise<Judgement> {
-  let judgement = await judgeOnce(call, change)
+  const prepared = prepareGranting({ ...change, principal: call.principal })
+  let judgement = await judgeOnce(call, prepared)
   if (judgement.refused.length > 0) {
     await refreshHeld(call.environment)
-    judgement = await judgeOnce(call, change)
+    judgement = await judgeOnce(call, prepared)
   }
   const toConfirm: Judgement['toConfirm'] = []
   for (const one of judgement.toConfirm) {
@@ -39,15 +47,15 @@ export async function judgeChange(
   return { ...judgement, toConfirm }
 }
 
-async function judgeOnce({ held, principal, now }: Judging, change: DocumentChange): Promise<Judgement> {
-  const levels = levelsToJudge({ ...change, actor: { principal, rolesAt: () => [] } })
+async function judgeOnce({ held, now }: Judging, prepared: Prepared): Promise<Judgement> {
+  const { levels, principal } = prepared
   const roles = new Map<string, readonly string[]>()
   for (const level of levels.flatMap((at) => [at, ...above(at)])) {
     const name = describeLevel(level)
     if (!roles.has(name)) roles.set(name, await held.rolesAt(level))
   }
-  const actor: Granting['actor'] = { principal, rolesAt: (level) => roles.get(describeLevel(level)) ?? [] }
-  return judgeGranting({ ...change, actor, now: Math.floor(now / 1000) })
+  const actor: GrantingActor = { principal, rolesAt: (level) => roles.get(describeLevel(level)) ?? [] }
+  return judgePrepared(prepared, actor, Math.floor(now / 1000))
 }
 
 /** Whether somebody who is active was made owner by name. */
