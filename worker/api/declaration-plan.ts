@@ -28,6 +28,7 @@ import {
 import { organizationGuard } from '../database/rows.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import { type InputError, limitReached, refuseInput } from './answers.ts'
+import type { Held } from './authenticate.ts'
 import { may } from './authorize.ts'
 import type { Call } from './call.ts'
 import { judgeChange } from './change.ts'
@@ -88,7 +89,11 @@ export async function planDeclaration(
     before: aroundOrganizations(state.instance, organizationsOf(slug, withoutIssuers(state.merged))),
     after: aroundOrganizations(state.instance, organizationsOf(slug, withoutIssuers(merged))),
   }
-  const judgement = await judgeChange(call, change, state.instance.settings)
+  const judgement = await judgeChange(
+    { ...call, held: heldBefore(call, state) },
+    change,
+    state.instance.settings,
+  )
   const accounts = await accountsOf(DB, slug, projects.deleted)
   const documents = [...own.documents, ...projects.documents, ...issuers.documents, ...accounts]
   const names = {
@@ -342,15 +347,13 @@ function overLimits(
   }: { organization: OrganizationContent; projects: Record<string, ProjectContent> },
 ): Refusal | null {
   const sum = (contents: (StoredMappings | null)[]) => {
-    return contents
-      .map(countMappings)
-      .reduce(
-        (total, { groups, patterns }) => ({
-          groups: total.groups + groups,
-          patterns: total.patterns + patterns,
-        }),
-        { groups: 0, patterns: 0 },
-      )
+    return contents.map(countMappings).reduce(
+      (total, { groups, patterns }) => ({
+        groups: total.groups + groups,
+        patterns: total.patterns + patterns,
+      }),
+      { groups: 0, patterns: 0 },
+    )
   }
   const before = sum([organization?.content ?? null, ...[...known.values()].map(({ content }) => content)])
   const after = sum([own, ...Object.values(projects)])
@@ -394,6 +397,19 @@ async function faultsOf(
   const faults = checkPolicy(document).filter(({ path }) => path[0] === 'organizations')
   if (faults.length === 0) return null
   return refuseInput(faults.map(({ path, message }) => ({ path: describePath(path.slice(2)), message })))
+}
+
+/** Nobody holds anything where nothing is yet: what is held above is asked for by itself. */
+function heldBefore({ held }: ApplyCall, { organization, projects }: DeclarationState): Held {
+  return {
+    ...held,
+    rolesAt: async (level) => {
+      const isNew =
+        (level.kind !== 'global' && organization === null) ||
+        (level.kind === 'project' && !projects.has(level.project))
+      return isNew ? [] : held.rolesAt(level)
+    },
+  }
 }
 
 function withoutIssuers(merged: DeclarationState['merged']): DeclarationState['merged'] {
