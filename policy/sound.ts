@@ -90,11 +90,13 @@ function isInert(origins: LevelOrigins, path: Path): boolean {
 }
 
 /** What stands above the database does not hold together with it, and nothing may be published of it. */
-class UnsoundError extends Error {
+export class UnsoundError extends Error {
+  readonly faults: readonly Fault[]
   constructor(faults: readonly Fault[]) {
     const [first] = faults as [Fault, ...Fault[]]
     const more = faults.length > 1 ? `, and ${faults.length - 1} more` : ''
     super(`${describePath(first.path)}: ${first.message}${more}`)
+    this.faults = faults
   }
 }
 

@@ -115,6 +115,41 @@ describe('publishing', () => {
     )
   })
 
+  it('takes no name that the database has for something else', async () => {
+    const jwks = { keys: [makeKey('ES256').jwk] }
+    const issuer = 'https://taken.idp.example'
+    await api.make('POST', '/organizations/globex/issuers', {
+      body: { id: 'own', settings: { issuer, jwks } },
+    })
+    await api.make('POST', '/organizations', { body: { slug: 'umbrella', audience: 'hooli' } })
+    const withIssuer = (id: string, organization: string | null) =>
+      policy((members) => {
+        const organizations = members.organizations as Record<string, Members>
+        const owner = organization === null ? members : (organizations[organization] as Members)
+        owner.issuers = { ...(owner.issuers as object), [id]: { issuer, jwks } }
+      })
+    for (const [id, organization] of [
+      ['x', null],
+      ['x', 'globex'],
+    ] as const) {
+      const refused = await put(withIssuer(id, organization))
+      expect(reasonOf(refused)).toBe('400 input_invalid')
+      expect(refused.json.errors[0].message).toMatch(/is the issuer "globex\/own" of the database/)
+    }
+    const hooli = policy((members) => {
+      ;(members.organizations as Members).hooli = {}
+    })
+    expect((await put(hooli)).json.errors[0].message).toMatch(/audience of organization umbrella/)
+    // Another organization may have it as well; and the file may take over what has the same id.
+    expect((await put(withIssuer('x', 'acme'))).status).toBe(200)
+    expect((await put(withIssuer('own', 'globex'))).status).toBe(200)
+    expect((await api.make('GET', '/organizations/globex/issuers/own')).locked).toMatchObject({
+      origin: 'policy',
+    })
+    expect((await put(policy())).status).toBe(200)
+    expect((await api.make('GET', '/organizations/globex/issuers/own')).locked).toBeNull()
+  })
+
   it('keeps the roles that the database gives, at their level', async () => {
     const withRole = (level: string) =>
       policy((members) => {

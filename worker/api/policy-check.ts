@@ -1,6 +1,7 @@
 // Whether a policy's text may be published: that it parses and is sound, that its tests pass, that lint finds no
 // error, and that the database still has the roles it gives.
 
+import { issuerNames } from '../../policy/check.ts'
 import { compilePolicy } from '../../policy/compile.ts'
 import { type Locate, parsePolicy } from '../../policy/document.ts'
 import { lintPolicy, type Warning } from '../../policy/lint.ts'
@@ -9,6 +10,7 @@ import { OPERATIONS } from '../../policy/operations/table.ts'
 import { runPolicyTests } from '../../policy/policy-tests.ts'
 import type { Fault, Problem } from '../../policy/problems.ts'
 import type { PolicyDocument, RoleLevel } from '../../policy/schema.ts'
+import { readAll } from '../database/batch.ts'
 import { bundledPolicy } from '../database/policy-source.ts'
 import { type Environment, settingsOf } from '../environment.ts'
 
@@ -48,6 +50,7 @@ export async function checkPolicyText(
   const faults = [
     ...failedTests(policy, now),
     ...(await rolesStillUsed(environment.DB, policy.roles)),
+    ...(await takenInDatabase(environment.DB, policy)),
     ...findings.filter(({ severity }) => severity === 'error'),
   ]
   return { problems: faults.map((fault) => locate(fault)), findings, parsed: { policy, locate } }
@@ -103,3 +106,71 @@ const USED_ROLES = `
       JOIN versions v ON v.document = 'organization/' || o.slug AND v.version = o.version
       WHERE o.deleted_at IS NULL AND v.content ->> '$.onUnmatched' IS NOT NULL
   ) GROUP BY role, level ORDER BY role, level`
+
+/**
+ * Names that the database has for something else. The policy would go first, and what the database has would be out
+ * of force without anybody having said so. A record that moves into the file under its id is no conflict.
+ */
+async function takenInDatabase(database: D1Database, policy: PolicyDocument): Promise<Fault[]> {
+  const records = recordsOf(policy)
+  const names = records.flatMap((record) => record.names)
+  const audiences = new Map(
+    Object.entries(policy.organizations).map(([slug, { audience }]) => [audience ?? slug, slug]),
+  )
+  const found = await readAll<{
+    issuers: { name: string; organization: string; id: string }
+    audiences: { slug: string; audience: string }
+  }>(database, {
+    issuers: database
+      .prepare(
+        `SELECT n.name, n.organization, n.issuer AS id FROM issuer_names n JOIN issuers i ON i.id = n.issuer
+          WHERE i.in_policy = 0 AND i.deleted_at IS NULL AND n.name IN (SELECT value FROM json_each(?))`,
+      )
+      .bind(JSON.stringify(names)),
+    audiences: database
+      .prepare(
+        `SELECT slug, audience FROM organizations WHERE deleted_at IS NULL
+          AND audience IN (SELECT value FROM json_each(?1)) AND slug NOT IN (SELECT value FROM json_each(?2))`,
+      )
+      .bind(
+        JSON.stringify([policy.audience, ...audiences.keys()]),
+        JSON.stringify(Object.keys(policy.organizations)),
+      ),
+  })
+  return [
+    ...records.flatMap(({ id, organization, names, path }) => {
+      const other = found.issuers.find((row) => {
+        const shared = row.organization === organization || row.organization === '' || organization === ''
+        return shared && row.id !== id && names.includes(row.name)
+      })
+      if (!other) return []
+      const message = `${other.name} is the issuer "${other.id}" of the database; delete it there first, or give this one its id`
+      return [{ path: [...path, 'issuer'], message }]
+    }),
+    ...found.audiences.map(({ slug, audience }) => {
+      const holder = audiences.get(audience)
+      const path = holder === undefined ? ['audience'] : ['organizations', holder]
+      return {
+        path,
+        message: `${audience} is already the audience of organization ${slug}; set another one ("audience")`,
+      }
+    }),
+  ]
+}
+
+function recordsOf({ issuers, organizations }: PolicyDocument) {
+  const of = (organization: string, path: string[], owned: PolicyDocument['issuers']) => {
+    return Object.entries(owned).map(([id, issuer]) => ({
+      id: organization === '' ? id : `${organization}/${id}`,
+      organization,
+      names: issuerNames(issuer),
+      path: [...path, 'issuers', id],
+    }))
+  }
+  return [
+    ...of('', [], issuers),
+    ...Object.entries(organizations).flatMap(([slug, { issuers: own }]) =>
+      of(slug, ['organizations', slug], own),
+    ),
+  ]
+}

@@ -1,6 +1,7 @@
 // Handlers of the policy's source: reading it, checking and previewing another one, and publishing that. Its history
 // is versions.list of the document "policy".
 import { describePath } from '../../policy/problems.ts'
+import { UnsoundError } from '../../policy/sound.ts'
 import { sha256 } from '../database/audit.ts'
 import { contentOf, newestVersion, type VersionRow } from '../database/batch.ts'
 import { POLICY } from '../database/documents.ts'
@@ -125,7 +126,11 @@ export async function planPolicy(
     )
   }
   const instance = await readInstance(environment)
-  const change = await policyChange(environment, instance, parsed)
+  const change = await policyChange(environment, instance, parsed).catch((error: unknown) => {
+    if (error instanceof UnsoundError) return error
+    throw error
+  })
+  if (change instanceof UnsoundError) return refuseUnsound(change)
   const same = source === stored.text
   const version = same ? stored.version : stored.version + 1
   const { considered, left } = change
@@ -160,6 +165,16 @@ export async function planPolicy(
       }
     },
   }
+}
+
+/** The policy is sound by itself, and not together with what the database holds: together they are too many. */
+function refuseUnsound({ faults }: UnsoundError): Refusal {
+  return refuseInput(
+    faults.map(({ path, message }) => ({
+      path: 'source',
+      message: `${describePath(path)} with what the database holds: ${message}`,
+    })),
+  )
 }
 
 function notCompared(left: number) {
