@@ -43,6 +43,8 @@ const BUCKET_BYTES_USUAL = 2 * 1024
 export interface CompileOptions {
   /** By the id of the issuer record: ids of keys that verify nothing any more. */
   withdrawnKeys?: ReadonlyMap<string, readonly string[]>
+  /** How many buckets an organization is spread over now. As many are kept while they are neither too full nor too empty. */
+  buckets?: number
 }
 
 /** What of a document is compiled without its organizations. */
@@ -195,7 +197,7 @@ export function compileOrganization(
     }
     return [...groups].sort(byName)
   }
-  const buckets = spread(collect(false), collect(true))
+  const buckets = spread(collect(false), collect(true), options.buckets ?? null)
   const patterns = [
     ...patternGrants(organization.patternMappings, [...path, 'patternMappings'], null),
     ...projects.flatMap(([name, { project, path: at }]) =>
@@ -219,26 +221,37 @@ function setIn<Value>(map: Map<string, Value>, key: string, value: Value): Value
   return value
 }
 
-/** As few buckets as keep each within its size; their number is a power of two. */
-function spread(exact: Entries<GroupGrants>, lowerCase: Entries<GroupGrants>): CompiledBucket[] {
+/**
+ * As few buckets as keep each within its size; their number is a power of two. `now` many stay up to twice and down to
+ * a quarter of what is usual: with another number each bucket is another one, and all have to be written.
+ */
+function spread(
+  exact: Entries<GroupGrants>,
+  lowerCase: Entries<GroupGrants>,
+  now: number | null,
+): CompiledBucket[] {
   const groups = [...exact, ...lowerCase].map((entry) => {
     return { hash: hashOf(entry[0]), bytes: bytesOf(JSON.stringify(entry)) + 1 }
   })
   // A group that fills a bucket alone is not helped by more of them.
   const small = groups.filter(({ bytes }) => bytes <= BUCKET_BYTES_MAX - BUCKET_FRAME_BYTES)
   const total = small.reduce((sum, { bytes }) => sum + bytes, 0)
-  for (let count = 1; ; count *= 2) {
+  const usual = (count: number) => (count === 1 ? BUCKET_BYTES_ALONE : count * BUCKET_BYTES_USUAL)
+  const isTooLarge = (count: number) => {
     const sizes = new Array<number>(count).fill(BUCKET_FRAME_BYTES)
     for (const { hash, bytes } of small) sizes[hash % count] = (sizes[hash % count] as number) + bytes
-    const usual = count === 1 ? BUCKET_BYTES_ALONE : count * BUCKET_BYTES_USUAL
-    const full = total > usual || sizes.some((bytes) => bytes > BUCKET_BYTES_MAX)
-    if (full && count < groups.length) continue
-    const buckets = sizes.map((): CompiledBucket => ({ exact: [], lowerCase: [] }))
-    for (const entry of exact) (buckets[bucketOf(entry[0], count)] as CompiledBucket).exact.push(entry)
-    for (const entry of lowerCase)
-      (buckets[bucketOf(entry[0], count)] as CompiledBucket).lowerCase.push(entry)
-    return buckets
+    return sizes.some((bytes) => bytes > BUCKET_BYTES_MAX)
   }
+  const staysAt = (count: number) => {
+    return total <= 2 * usual(count) && (count === 1 || total >= usual(count) / 4) && !isTooLarge(count)
+  }
+  let count = 1
+  if (now !== null && staysAt(now)) count = now
+  else while (count < groups.length && (total > usual(count) || isTooLarge(count))) count *= 2
+  const buckets = Array.from({ length: count }, (): CompiledBucket => ({ exact: [], lowerCase: [] }))
+  for (const entry of exact) (buckets[bucketOf(entry[0], count)] as CompiledBucket).exact.push(entry)
+  for (const entry of lowerCase) (buckets[bucketOf(entry[0], count)] as CompiledBucket).lowerCase.push(entry)
+  return buckets
 }
 /** What a bucket's JSON has besides its groups. */
 const BUCKET_FRAME_BYTES = JSON.stringify({ exact: [], lowerCase: [] }).length

@@ -2,7 +2,7 @@
 // out into the store. It reads YAML and zod's schemas, so it is loaded when there is something to compile.
 import { base64url } from 'jose'
 import { compileInstance, compileOrganization } from '../../policy/compile.ts'
-import type { CompiledBucket } from '../../policy/compiled.ts'
+import type { CompiledBucket, CompiledOrganization } from '../../policy/compiled.ts'
 import {
   environmentMappings,
   mergeInstance,
@@ -200,7 +200,9 @@ async function compileOneOrganization(
   })
   const compiled = merged && soundOrganization(instance, slug, merged)
   if (compiled) warnOf(`organization ${slug}`, compiled.left)
-  const parts = compiled && compileOrganization(slug, compiled.value, { withdrawnKeys: withdrawnIn(rows) })
+  const before = contentOf<PublishedOrganization>(store, organizationDocument(slug))?.header ?? null
+  const options = { withdrawnKeys: withdrawnIn(rows), ...(before ? { buckets: before.buckets } : {}) }
+  const parts = compiled && compileOrganization(slug, compiled.value, options)
   const buckets = await Promise.all(
     (parts?.buckets ?? []).map((bucket, index) => nameBucket(slug, index, bucket)),
   )
@@ -215,7 +217,7 @@ async function compileOneOrganization(
   const seq = Math.max(sourceSeq, newestSeq(rows))
   const of = { organization: slug, seq, edit: touched.edit }
   store.transact(() => {
-    if (hasLostPlaces(store, slug, content)) touchHolders(store, slug, touched.edit)
+    if (hasLostPlaces(before, content)) touchHolders(store, slug, touched.edit)
     for (const { name, bucket } of buckets) {
       putDocument(store, { ...of, name, rank: RANKS.bucket, content: bucket }, now)
     }
@@ -274,11 +276,10 @@ function issuerRecords({ sql }: Store, iss: string): IssuerNameRecords | null {
 }
 
 /** Whether the organization or a project of it is gone, where people may have been given roles. */
-function hasLostPlaces(store: Store, slug: string, content: PublishedOrganization | null): boolean {
-  const before = contentOf<PublishedOrganization>(store, organizationDocument(slug))
+function hasLostPlaces(before: CompiledOrganization | null, content: PublishedOrganization | null): boolean {
   if (before === null) return false
   const now = new Set(content?.header.projects.map(([project]) => project))
-  return content === null || before.header.projects.some(([project]) => !now.has(project))
+  return content === null || before.projects.some(([project]) => !now.has(project))
 }
 
 function touchHolders(store: Store, slug: string, edit: number): void {
