@@ -32,7 +32,12 @@ export async function gatewayWorker(issuer: TokenIssuer, upstream: string): Prom
         DANGEROUSLY_ALLOW_LOOPBACK: 'true',
       },
       kv: ['KV'],
-      objects: { ISSUERS: 'IssuerObject', SIGNING_KEYS: 'SigningKeysObject' },
+      objects: {
+        ISSUERS: 'IssuerObject',
+        SIGNING_KEYS: 'SigningKeysObject',
+        PUBLISHER: 'PublisherObject',
+        PRINCIPALS: 'PrincipalObject',
+      },
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -71,6 +71,8 @@ export async function startSetting(options: SettingOptions = {}): Promise<Settin
   const policy = usualPolicy(issuer.url, upstream.origin)
   change?.(policy, { issuer, upstream })
   const stack = await startStack({ ...stackOptions, policy: JSON.stringify(policy) })
+  // So that no test's first request waits for it.
+  await stack.publish()
   return {
     issuer,
     upstream,

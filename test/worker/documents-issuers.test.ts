@@ -38,7 +38,6 @@ beforeAll(async () => {
       issuers.private = { issuer: 'https://private.internal' }
     },
   })
-  await setting.stack.publish()
 })
 afterAll(() => setting.close())
 

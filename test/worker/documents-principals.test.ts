@@ -15,7 +15,6 @@ beforeAll(async () => {
       acme.issuers.own = { issuer: ACME, jwks: { keys: [acmeKey.jwk] } }
     },
   })
-  await setting.stack.publish()
 })
 afterAll(() => setting.close())
 

@@ -1,7 +1,7 @@
 // The gateway host: health, our key set, and nothing else.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { expectRefused } from '../support/refused.ts'
-import { API_HOST, operatorToken, PAYMENTS, routeTo, type Setting, startSetting } from '../support/setting.ts'
+import { API_HOST, operatorToken, PAYMENTS, routeTo, type Setting, startSetting, WEB } from '../support/setting.ts'
 import { type Asked, GATEWAY_HOST } from '../support/stack.ts'
 import { makeKey, mintToken } from '../support/tokens.ts'
 
@@ -52,6 +52,9 @@ it('the gateway host is ready, and tells anybody no more', async () => {
 })
 
 it('the gateway host tells those who may see it what is loaded and where keys come from', async () => {
+  // Of organizations, those count that the isolate has at hand.
+  for (const path of [PAYMENTS, WEB]) await setting.get(setting.token(), { path })
+  setting.upstream.take()
   const { text } = await gateway('/readyz', { token: operatorToken() })
   expect(JSON.parse(text)).toMatchObject({
     status: 'ready',

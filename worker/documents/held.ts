@@ -13,6 +13,7 @@ import {
   type Policy,
   type WholePolicy,
 } from '../../policy/loaded.ts'
+import { nowSeconds } from '../clock.ts'
 import type { Environment } from '../environment.ts'
 import type { Refusal } from '../refusal.ts'
 import { askNow, becomeFresh, isFresh, isPublished, onChanges } from './feed.ts'
@@ -56,7 +57,7 @@ const policies = createHolding<Policy | null>({
   bytesMax: Number.POSITIVE_INFINITY,
   parse: (content) => loadInstance(content as CompiledPolicy),
   absent: null,
-  asksForMissing: () => true,
+  whenMissing: () => 'ask',
 })
 
 const organizations = createHolding<OrganizationParts | null>({
@@ -71,9 +72,18 @@ const organizations = createHolding<OrganizationParts | null>({
   absent: null,
   charactersOf: (parts) =>
     parts ? charactersOf(parts) + (parts.before ? charactersOf(parts.before) : 0) : 0,
-  // Anybody can name an organization that does not exist.
-  asksForMissing: () => false,
+  whenMissing: () => (mayAskForMissing() ? 'ask' : 'doubt'),
 })
+
+/** Anybody can name organizations that do not exist, and there is one publisher. */
+const MISSING_PER_SECOND_MAX = 10
+let asked = { second: 0, times: 0 }
+
+function mayAskForMissing(): boolean {
+  const second = nowSeconds()
+  asked = { second, times: asked.second === second ? asked.times + 1 : 1 }
+  return asked.times <= MISSING_PER_SECOND_MAX
+}
 
 function charactersOf({ read }: OrganizationParts): number {
   return [...read.values()].reduce((sum, { length }) => sum + length, 0)
@@ -88,7 +98,7 @@ const issuerNames = createHolding<IssuerNameRecords['records']>({
   },
   absent: [],
   // Anybody can name an issuer that nobody has.
-  asksForMissing: () => false,
+  whenMissing: () => 'believe',
 })
 
 function parseOrganization(

@@ -50,9 +50,12 @@ export interface HoldingOptions<Content> {
   absent: Content
   /** Characters that the content has from elsewhere, besides its own text. */
   charactersOf?(content: Content): number
-  /** Whether the publisher is asked for what KV does not have, though the feed has not spoken of it. */
-  asksForMissing(name: string): boolean
+  /** What is made of a document that KV does not have, where the feed has not spoken of it. */
+  whenMissing(): Missing
 }
+
+/** The publisher is asked; or there is none; or there is none for now, which is not kept. */
+export type Missing = 'ask' | 'believe' | 'doubt'
 
 /** By name: documents that could not be read, whether an older copy serves or none. */
 const problems = new Map<string, { problem: string; until: number }>()
@@ -115,7 +118,7 @@ export function createHolding<Content>(options: HoldingOptions<Content>): Holdin
     makeRoom(held)
   }
 
-  const take = (name: string, read: ReadDocument<Content>): Held<Content> | Refusal => {
+  const take = (name: string, read: ReadDocument<Content>, missing: Missing): Held<Content> | Refusal => {
     const before = entries.get(name)
     if (!read.ok) {
       noteProblem(name, read.problem)
@@ -145,7 +148,8 @@ export function createHolding<Content>(options: HoldingOptions<Content>): Holdin
       bytes: ENTRY_BYTES + 2 * name.length + BYTES_PER_CHARACTER * characters,
       retryAt: 0,
     }
-    keep(held)
+    if (length === 0 && missing === 'doubt') held.current = false
+    else keep(held)
     return held
   }
 
@@ -155,12 +159,13 @@ export function createHolding<Content>(options: HoldingOptions<Content>): Holdin
     const running = readings.get(name)
     const joins = running && running.versionMin >= versionMin && clock.now() - running.since < READING_DEAD_MS
     if (joins) return running.done
+    const missing = options.whenMissing()
     const done = readDocument<Content>(environment, {
       name,
       versionMin,
       parse: (content) => options.parse(content, name, before?.content ?? null),
-      asksForMissing: options.asksForMissing(name),
-    }).then((document) => take(name, document))
+      asksForMissing: missing === 'ask',
+    }).then((document) => take(name, document, missing))
     const reading = { done, since: clock.now(), versionMin }
     readings.set(name, reading)
     // The reading outlives the request that began it: others wait for it too.

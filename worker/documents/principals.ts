@@ -17,7 +17,7 @@ const records = createHolding<PrincipalRecord | null>({
   parse: (content) => parseRecord(content as PrincipalRecord),
   absent: null,
   // Nearly nobody has one, so that a missing record is no reason to ask.
-  asksForMissing: () => false,
+  whenMissing: () => 'believe',
 })
 
 /** Whatever it says that is not understood, it does not say "active". */
