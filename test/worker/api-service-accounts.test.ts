@@ -221,6 +221,24 @@ describe('[1-28] keys of ours', () => {
     expect(reasonOf(await api.ask('DELETE', `${keys}/none`, { as: ACME_OWNER }))).toBe('404 not_found')
   })
 
+  it('tell when they were used last, which is noted once an hour at most', async () => {
+    const { key } = await accountWithKey()
+    const used = async () => {
+      await payments(`Bearer ${key.key}`)
+      // Noted behind the answer.
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      const [row] = await api.rows<{ last_used_at: number }>(
+        `SELECT last_used_at FROM service_account_keys WHERE id = '${key.id}'`,
+      )
+      return row?.last_used_at ?? 0
+    }
+    const first = await used()
+    expect(first).toBeGreaterThan(0)
+    expect(await used()).toBe(first)
+    await api.stack.advance(3700)
+    expect(await used()).toBeGreaterThan(first + 3_600_000)
+  })
+
   it('expire', async () => {
     const soon = new Date(Date.now() + 100_000_000).toISOString()
     const { key } = await accountWithKey(['GROUP_READ_ONLY'], { expiresAt: soon })
