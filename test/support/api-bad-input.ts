@@ -202,11 +202,8 @@ function visitWithin(schema: Schema, value: unknown, path: Path, root: Schema, r
       const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema
       if (minItems > 0) report(path, 'is empty', [])
       if (maxItems < LIST_LENGTH_MAX) {
-        report(
-          path,
-          'is too long',
-          Array.from({ length: maxItems + 1 }, () => items[0]),
-        )
+        const item = smallestOf(schema.items ?? {}, items[0], root)
+        report(path, 'is too long', Array(maxItems + 1).fill(item))
       }
       if (items.length > 0) visit(schema.items ?? {}, items[0], [...path, 0], root, report)
       return
@@ -214,6 +211,14 @@ function visitWithin(schema: Schema, value: unknown, path: Path, root: Schema, r
     case 'object':
       visitObject(schema, value as Record<string, unknown>, path, root, report)
   }
+}
+
+/** Only what must be there, so that many of them are no large body. */
+function smallestOf(schema: Schema, value: unknown, root: Schema): unknown {
+  const { type, required = [] } = resolve(schema, root).resolved
+  if (type !== 'object') return value
+  const members = Object.entries(value as Record<string, unknown>)
+  return Object.fromEntries(members.filter(([member]) => required.includes(member)))
 }
 
 /** Longer lists than this are bounded by the length of the body. */

@@ -70,7 +70,9 @@ export async function startFixture(options: Partial<StackOptions> = {}): Promise
     issuers: { callers: CALLERS_ISSUER, main: { issuer: main.url } },
     idpGroupMappings: mappingsAt(INSTANCE, 'global'),
   })
-  const stack = await startStack({ policy: policySource, ...options })
+  // What a VPC binding leads to; there is nothing behind it.
+  const services = { CORP: () => new Response('no', { status: 404 }) }
+  const stack = await startStack({ policy: policySource, services, ...options })
   const owner = `Bearer ${ownerToken()}`
   let made = 0
   const fixture: Fixture = {
@@ -142,6 +144,10 @@ async function fill(fixture: Fixture): Promise<void> {
     await make('projects.create', { params: { organization }, body: { slug, idpGroupMappings } })
   }
   await make('organizationIssuers.create', { params: inAcme, body: { id: 'own', settings: ACME_ISSUER } })
+  await make('organizationIssuers.withdrawKey', {
+    params: { ...inAcme, issuer: 'own' },
+    body: { kid: 'an-old-key' },
+  })
   await make('organizationIssuers.create', {
     params: inAcme,
     body: { id: 'workforce', settings: { issuer: workforce.url } },

@@ -1,6 +1,6 @@
 // A request for every operation of the table that goes well when the caller may make it. What can be asked as a
 // dry run is, by those who add it; what cannot is asked of something made to be thrown away.
-import type { Level } from '../../policy/level.ts'
+import { type Level, levelOf } from '../../policy/level.ts'
 import type { Operation } from '../../policy/operations/common.ts'
 import { OPERATIONS, type OperationId } from '../../policy/operations/table.ts'
 import { ACME, acmeTokenOf, groupOf, INSTANCE, tokenOf } from './api-callers.ts'
@@ -175,12 +175,24 @@ const rows: Rows = {
   'issuers.withdrawKey': plain({ params: { issuer: 'partner' }, body: { kid: 'an-old-key' } }),
   'issuers.restoreKey': made(restoring('issuers.withdrawKey', { issuer: 'partner' }), { consumes: true }),
   'organizationIssuers.list': plain({ params: inAcme }),
-  'organizationIssuers.create': made(async (fixture) => ({
-    params: inAcme,
-    body: {
-      id: fixture.fresh('issuer'),
-      settings: { issuer: `${fixture.partner.url}/${fixture.fresh('iss')}` },
+  'organizationIssuers.create': [
+    { variant: '', vpc: {} },
+    // What reaches into a private network is the instance's to allow.
+    {
+      variant: 'with a VPC binding',
+      vpc: { vpcBinding: 'CORP' },
+      asks: {
+        level: levelOf(ACME, null),
+        permissions: ['organization.issuers.write', 'instance.issuers.write'],
+      },
     },
+  ].map(({ variant, vpc, ...more }) => ({
+    variant,
+    make: async (fixture: Fixture) => {
+      const settings = { issuer: `${fixture.partner.url}/${fixture.fresh('iss')}`, ...vpc }
+      return { params: inAcme, body: { id: fixture.fresh('issuer'), settings } }
+    },
+    ...more,
   })),
   'organizationIssuers.test': made(async ({ workforce }) => ({
     params: inAcme,
@@ -227,13 +239,21 @@ const rows: Rows = {
     ofNewUser((id) => ({ params: { user: id }, query: { confirm: id } })),
     { consumes: true },
   ),
-  'users.link': made(
-    ofNewUser((id, fixture) => ({
-      params: { user: id },
-      body: { issuer: 'callers', subject: fixture.fresh('linked') },
-    })),
-    { consumes: true },
-  ),
+  'users.link': [
+    { variant: '', given: {} },
+    { variant: 'to one with GLOBAL_OWNER', given: { roles: ['GLOBAL_OWNER'] }, gives: true as const },
+  ].map(({ variant, given, ...more }) => ({
+    variant,
+    make: ofNewUser(
+      (id, fixture) => ({
+        params: { user: id },
+        body: { issuer: 'callers', subject: fixture.fresh('linked') },
+      }),
+      given,
+    ),
+    consumes: true as const,
+    ...more,
+  })),
   'users.unlink': made(
     async (fixture) => {
       const subject = fixture.fresh('user')
@@ -272,10 +292,27 @@ const rows: Rows = {
     ...(roles.length === 0 ? {} : { gives: true as const }),
   })),
   'serviceAccounts.get': made(account),
-  'serviceAccounts.update': made(async (fixture) => {
-    const params = { ...inPayments, serviceAccount: fixture.account }
-    return changing('serviceAccounts.get', params, { name: 'asked about' })(fixture)
-  }),
+  'serviceAccounts.update': [
+    {
+      variant: '',
+      make: async (fixture) => {
+        const params = { ...inPayments, serviceAccount: fixture.account }
+        return changing('serviceAccounts.get', params, { name: 'asked about' })(fixture)
+      },
+    },
+    {
+      variant: 'the subject of one with GROUP_OWNER',
+      make: async (fixture) => {
+        const subject = fixture.fresh('subject')
+        const identity = { authenticationMethod: 'federated', issuer: 'callers', subject }
+        const body = { name: subject, ...identity, roles: ['GROUP_OWNER'] }
+        const { id } = await fixture.make('serviceAccounts.create', { params: inPayments, body })
+        const params = { ...inPayments, serviceAccount: id as string }
+        return changing('serviceAccounts.get', params, { subject: fixture.fresh('subject') })(fixture)
+      },
+      gives: true,
+    },
+  ],
   'serviceAccounts.delete': made(
     async (fixture) => {
       const id = await makeAccount(fixture)
@@ -283,13 +320,18 @@ const rows: Rows = {
     },
     { consumes: true },
   ),
-  'serviceAccounts.createKey': made(
-    async (fixture) => ({
-      params: { ...inPayments, serviceAccount: await makeAccount(fixture) },
+  'serviceAccounts.createKey': [
+    { variant: '', roles: [] as string[] },
+    { variant: 'of one with GROUP_OWNER', roles: ['GROUP_OWNER'], gives: true as const },
+  ].map(({ variant, roles, ...more }) => ({
+    variant,
+    make: async (fixture: Fixture) => ({
+      params: { ...inPayments, serviceAccount: await makeAccount(fixture, roles) },
       body: {},
     }),
-    { consumes: true },
-  ),
+    consumes: true as const,
+    ...more,
+  })),
   'serviceAccounts.revokeKey': made(
     async (fixture) => {
       const params = { ...inPayments, serviceAccount: await makeAccount(fixture) }
@@ -305,14 +347,39 @@ const rows: Rows = {
     params: { version: '1' },
     query: { document, against: '0' },
   })),
-  'versions.restore': ofDocuments(
-    (document, version) => ({
-      params: { version: '1' },
-      query: { document },
-      ifMatch: `"${version}"`,
-    }),
-    'write',
-  ),
+  'versions.restore': [
+    ...ofDocuments(
+      (document, version) => ({
+        params: { version: '1' },
+        query: { document },
+        ifMatch: `"${version}"`,
+      }),
+      'write',
+    ),
+    {
+      variant: 'a user who had GLOBAL_OWNER',
+      make: async (fixture) => {
+        const user = await makeUser(fixture, fixture.fresh('user'), { roles: ['GLOBAL_OWNER'] })
+        const change = changing('users.get', { user }, { given: {} })
+        await fixture.make('users.update', await change(fixture))
+        return { params: { version: '1' }, query: { document: `user/${user}` }, ifMatch: '"2"' }
+      },
+      gives: true,
+      asks: { level: { kind: 'global' }, permissions: ['instance.users.write'] },
+    },
+    {
+      variant: 'a service account that had GROUP_OWNER',
+      make: async (fixture) => {
+        const serviceAccount = await makeAccount(fixture, ['GROUP_OWNER'])
+        const change = changing('serviceAccounts.get', { ...inPayments, serviceAccount }, { roles: [] })
+        await fixture.make('serviceAccounts.update', await change(fixture))
+        const document = `service-account/${serviceAccount}`
+        return { params: { version: '1' }, query: { document }, ifMatch: '"2"' }
+      },
+      gives: true,
+      asks: { level: { kind: 'global' }, permissions: ['instance.users.write'] },
+    },
+  ],
   'audit.list': plain(),
   'audit.heads': plain(),
   'organizationAudit.list': plain({ params: inAcme }),
@@ -348,6 +415,13 @@ function ofDocuments(
     [
       () => `issuer/${ACME}/workforce`,
       'issuer/acme/workforce',
+      acme,
+      'organization.read',
+      ['organization.issuers.write'],
+    ],
+    [
+      () => `issuer-keys/${ACME}/own`,
+      'issuer-keys/acme/own',
       acme,
       'organization.read',
       ['organization.issuers.write'],
