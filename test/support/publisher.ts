@@ -3,8 +3,9 @@
 import type { Changes, Publication } from '../../worker/documents/published.ts'
 import { keyOf } from '../../worker/documents/published.ts'
 import { type Setting, type SettingOptions, startSetting } from './setting.ts'
+import type { Stack } from './stack.ts'
 
-export interface PublisherSetting extends Setting {
+export interface Publisher {
   /** Calls a method of the PublisherObject. */
   call<Result>(method: string, args?: unknown[], isolate?: number): Promise<Result>
   catchUp(seq?: number, isolate?: number): Promise<Publication>
@@ -20,13 +21,19 @@ export interface PublisherSetting extends Setting {
   until(holds: () => Promise<boolean>, seconds?: number): Promise<void>
 }
 
+export type PublisherSetting = Setting & Publisher
+
 const ACTOR = JSON.stringify({ kind: 'user', issuer: 'main', subject: 'admin', email: null })
 const UNTIL_SECONDS_USUAL = 20
 const UNTIL_PAUSE_MS = 50
 
 export async function startPublisher(options: SettingOptions = {}): Promise<PublisherSetting> {
   const setting = await startSetting(options)
-  const { stack } = setting
+  return { ...setting, ...publisherOf(setting.stack) }
+}
+
+/** Of a stack, whether anything is published there or not. */
+export function publisherOf(stack: Stack): Publisher {
   const ask = async (path: string, isolate: number, init?: RequestInit) => {
     const answer = await fetch(`http://127.0.0.1:${stack.port(isolate)}/.test/${path}`, init)
     if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`)
@@ -47,7 +54,6 @@ export async function startPublisher(options: SettingOptions = {}): Promise<Publ
     }) as Promise<Result>
   }
   return {
-    ...setting,
     call,
     query,
     catchUp: (seq, isolate) => call('catchUp', seq === undefined ? [] : [seq], isolate),

@@ -1,11 +1,17 @@
 // The policy that a Worker is deployed with becomes a version in D1 and is published; what is deployed later as
 // well, until somebody publishes another one.
 import { afterEach, describe, expect, it } from 'vitest'
-import { type PublisherSetting, startPublisher } from '../support/publisher.ts'
-import { type PolicySource, usualPolicy } from '../support/setting.ts'
+import { startIssuer } from '../support/issuer.ts'
+import { type PublisherSetting, publisherOf, startPublisher } from '../support/publisher.ts'
+import { API_HOST, type PolicySource, usualPolicy } from '../support/setting.ts'
+import { startStack } from '../support/stack.ts'
+import { makeKey } from '../support/tokens.ts'
 
 let setting: PublisherSetting
-afterEach(() => setting?.close())
+afterEach(async () => {
+  await (setting as PublisherSetting | undefined)?.close()
+  setting = undefined as never
+})
 
 const changed = (change: (policy: PolicySource) => void): string => {
   const policy = usualPolicy(setting.issuer.url, setting.upstream.origin)
@@ -136,16 +142,23 @@ describe('the deployed policy', { timeout: 60_000 }, () => {
   })
 
   it('decides by itself while D1 cannot be reached, which the publication says', async () => {
-    setting = await startPublisher()
-    await setting.faults('d1=fails')
-    expect((await setting.get(setting.token())).status).toBe(200)
-    expect(await setting.since(null)).toMatchObject({ published: false })
-    expect(await setting.call('status')).toMatchObject({
-      state: 'pending',
-      lastError: expect.stringContaining('DB'),
-    })
-    await setting.faults('d1=works')
-    expect(await setting.catchUp()).toMatchObject({ state: 'published', lastError: null })
-    expect(await setting.since(null)).toMatchObject({ published: true })
+    const issuer = await startIssuer({ keys: [makeKey('ES256')] })
+    const policy = JSON.stringify(usualPolicy(issuer.url, 'https://upstream.example'))
+    const stack = await startStack({ policy })
+    const publisher = publisherOf(stack)
+    const ask = (groups: string[]) => {
+      return stack.send({ host: API_HOST, path: '/instance', token: issuer.token({ groups }) })
+    }
+    await publisher.faults('d1=fails')
+    // Whoever may is admitted, and the upstream does not answer.
+    expect((await ask(['operators'])).status).toBeGreaterThanOrEqual(500)
+    expect((await ask(['others'])).status).toBe(403)
+    expect(await publisher.since(null)).toMatchObject({ published: false })
+    const lastError = expect.stringContaining('DB')
+    expect(await publisher.call('status')).toMatchObject({ state: 'pending', lastError })
+    await publisher.faults('d1=works')
+    expect(await publisher.catchUp()).toMatchObject({ state: 'published', lastError: null })
+    expect(await publisher.since(null)).toMatchObject({ published: true })
+    await Promise.all([stack.close(), issuer.stop()])
   })
 })
