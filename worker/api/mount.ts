@@ -21,6 +21,7 @@ import { levelOfDocument } from './document-level.ts'
 import { HANDLERS } from './handlers.ts'
 import { readIdempotencyKey, replay } from './idempotency.ts'
 import { mountOpenApi } from './openapi.ts'
+import { mountOpsManager } from './ops-manager.ts'
 
 export type Served = { Bindings: { environment: Environment; requestId: string } }
 
@@ -33,11 +34,14 @@ export interface Asking {
   /** In place of the request's own. */
   body?: { value: unknown; text: string }
   needsIfMatch: Wishes['needsIfMatch']
+  /** The version the change is made to, in place of the request's If-Match. */
+  ifMatch?: number
 }
 
 export const api = new Hono<Served>()
 mountOperations(api)
 mountOpenApi(api, answerMethod)
+mountOpsManager(api, { ask, answerMethod })
 api.notFound((context) => {
   const { method, path } = context.req
   const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`
@@ -142,7 +146,11 @@ export async function ask(context: Context<Served>, asking: Asking): Promise<Ans
     level: placeOf(operation, params, query),
     now: clock.now(),
     held: heldFor(environment, principal),
-    wishes: { ...wishes.wishes, idempotency: idempotency.key },
+    wishes: {
+      ...wishes.wishes,
+      ...(asking.ifMatch === undefined ? {} : { ifMatch: asking.ifMatch }),
+      idempotency: idempotency.key,
+    },
   } as Call
   const refused = await authorize(call)
   if (refused) return refused
