@@ -161,4 +161,21 @@ describe('the deployed policy', { timeout: 60_000 }, () => {
     expect(await publisher.since(null)).toMatchObject({ published: true })
     await Promise.all([stack.close(), issuer.stop()])
   })
+
+  it('of many organizations is published in slices, and decides once all of them are there', async () => {
+    const slugs = Array.from({ length: 250 }, (_, index) => `organization-${index}`)
+    const policy = {
+      ...usualPolicy('https://idp.example', 'https://upstream.example'),
+      organizations: Object.fromEntries(slugs.map((slug) => [slug, {}])),
+    }
+    const stack = await startStack({ policy: JSON.stringify(policy) })
+    const publisher = publisherOf(stack)
+    expect(await publisher.catchUp()).toMatchObject({ state: 'pending', lastError: null })
+    expect((await publisher.since(null)).published).toBe(false)
+    await publisher.until(async () => (await publisher.since(null)).published)
+    expect(await publisher.call('status')).toMatchObject({ state: 'published', pending: 0 })
+    const all = await Promise.all(slugs.map((slug) => publisher.published(`organization:${slug}`)))
+    expect(all.every((document) => document?.version === 1)).toBe(true)
+    await stack.close()
+  })
 })

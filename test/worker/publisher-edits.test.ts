@@ -139,6 +139,11 @@ describe('an edit', () => {
     })
     expect(await setting.published('policy')).toEqual(before)
     expect((await header('globex'))?.content.header.displayName).toBe('Globex Corporation')
+    // Also for an object that has never seen the policy that is published.
+    await setting.stack.restart()
+    await setting.edit('organization/globex', { displayName: 'Globex', ...acme('x') })
+    expect(await setting.catchUp()).toMatchObject({ state: 'pending' })
+    expect((await header('globex'))?.content.header.displayName).toBe('Globex')
     const source = await setting.query<{ content: string }>(
       "SELECT content FROM versions WHERE document = 'policy' AND version = 1",
     )
