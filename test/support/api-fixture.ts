@@ -152,6 +152,8 @@ async function fill(fixture: Fixture): Promise<void> {
     params: inAcme,
     body: { id: 'workforce', settings: { issuer: workforce.url } },
   })
+  const spare = { ...ACME_ISSUER, issuer: `${ACME_ISSUER.issuer}/spare` }
+  await make('organizationIssuers.create', { params: inAcme, body: { id: 'spare', settings: spare } })
   await make('issuers.create', { body: { id: 'partner', settings: { issuer: partner.url } } })
   await make('settings.update', {
     body: { knownPrincipalDays: 45 },

@@ -173,7 +173,7 @@ const rows: Rows = {
   'issuers.keys': plain({ params: { issuer: 'partner' } }),
   'issuers.refreshKeys': plain({ params: { issuer: 'partner' } }),
   'issuers.withdrawKey': plain({ params: { issuer: 'partner' }, body: { kid: 'an-old-key' } }),
-  'issuers.restoreKey': made(restoring('issuers.withdrawKey', { issuer: 'partner' }), { consumes: true }),
+  'issuers.restoreKey': made(restoring('issuers.withdrawKey', { issuer: 'main' }), { consumes: true }),
   'organizationIssuers.list': plain({ params: inAcme }),
   'organizationIssuers.create': [
     { variant: '', vpc: {} },
@@ -214,7 +214,7 @@ const rows: Rows = {
     body: { kid: 'an-old-key' },
   }),
   'organizationIssuers.restoreKey': made(
-    restoring('organizationIssuers.withdrawKey', { ...inAcme, issuer: 'workforce' }),
+    restoring('organizationIssuers.withdrawKey', { ...inAcme, issuer: 'spare' }),
     { consumes: true },
   ),
 
@@ -304,7 +304,7 @@ const rows: Rows = {
       variant: 'the subject of one with GROUP_OWNER',
       make: async (fixture) => {
         const subject = fixture.fresh('subject')
-        const identity = { authenticationMethod: 'federated', issuer: 'callers', subject }
+        const identity = { authenticationMethod: 'federated', issuer: `${ACME}/own`, subject }
         const body = { name: subject, ...identity, roles: ['GROUP_OWNER'] }
         const { id } = await fixture.make('serviceAccounts.create', { params: inPayments, body })
         const params = { ...inPayments, serviceAccount: id as string }
