@@ -7,6 +7,8 @@ export interface IsolateFaults {
   catchUp?: 'lost'
   /** Every reading of KV fails. */
   kv?: 'unreachable'
+  /** Every statement fails as D1 says it when it cannot be reached. */
+  d1?: 'unreachable'
   /** By key: what KV gives instead; null: nothing. */
   kvTexts?: Record<string, string | null>
   /** By document: what the publisher gives instead; null: nothing. */

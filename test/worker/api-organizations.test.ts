@@ -69,7 +69,7 @@ describe('an organization', () => {
     expect(same.headers.etag).toBe('"2"')
   })
 
-  it('[4-27] takes each of the five roles', async () => {
+  it('[4-23] [4-27] takes each of the five roles', async () => {
     const roles = ['ORG_OWNER', 'ORG_GROUP_CREATOR', 'ORG_BILLING_ADMIN', 'ORG_READ_ONLY', 'ORG_MEMBER']
     const made = await api.make('POST', '/organizations', {
       body: { slug: 'five', idpGroupMappings: roles.map((role) => ORG(role, `five-${role}`)) },
@@ -274,6 +274,10 @@ describe('the list', () => {
       }
     },
   )
+
+  it('finds what only the file names', async () => {
+    expect(slugs(await api.make('GET', '/organizations', { query: { search: 'glob' } }))).toEqual(['globex'])
+  })
 
   it('finds a name no longer that was changed', async () => {
     await api.make('PATCH', '/organizations/korean', { ifMatch: 1, body: { displayName: '부산 지사' } })

@@ -152,6 +152,14 @@ describe('an Idempotency-Key', () => {
     expect((await make('daily-two', 'key-3')).status).toBe(201)
   })
 
+  it('is nothing to a dry run', async () => {
+    const headers = { 'idempotency-key': 'key-4' }
+    const query = { dryRun: 'true' }
+    const dry = await api.ask('POST', '/organizations', { body: { slug: 'wet' }, headers, query })
+    expect(dry.json).toMatchObject({ dryRun: true })
+    expect((await make('wet', 'key-4')).status).toBe(201)
+  })
+
   it('must be a short one', async () => {
     expect(reasonOf(await make('never', 'k'.repeat(201)))).toBe('400 input_invalid')
   })
@@ -216,6 +224,34 @@ describe('publication', () => {
     const slow = await api.ask('PATCH', path, { ifMatch: 1, body: { displayName: 'Web 2' } })
     expect(slow.headers['postern-publication']).toBe('published')
     expect(slow.headers['preference-applied']).toBe('wait')
+  })
+
+  it('is pending when the publisher cannot be told, and the edit is saved', async () => {
+    const path = '/organizations/acme/projects/web'
+    await api.stack.faults({ catchUp: 'lost' })
+    const saved = await api.ask('PATCH', path, { ifMatch: 2, body: { displayName: 'Web 3' } })
+    expect([saved.status, saved.headers['postern-publication']]).toEqual([200, 'pending'])
+    await api.stack.faults({})
+    expect(await api.make('GET', path)).toMatchObject({ displayName: 'Web 3', version: 3 })
+  })
+})
+
+describe('a database that is away', () => {
+  it('is said as such, and nothing is changed', async () => {
+    const events = await count('audit_events')
+    await api.stack.faults({ d1: 'unreachable' })
+    const asked: [string, string, object?][] = [
+      ['GET', '/organizations'],
+      ['GET', '/organizations/acme'],
+      ['POST', '/organizations', { slug: 'unmade' }],
+    ]
+    for (const [method, path, body] of asked) {
+      const answer = await api.ask(method, path, body ? { body } : {})
+      expect(reasonOf(answer), path).toBe('503 database_unavailable')
+      expect(answer.headers['retry-after']).toBe('5')
+    }
+    await api.stack.faults({})
+    expect(await count('audit_events')).toBe(events)
   })
 })
 

@@ -126,7 +126,7 @@ export async function ask(context: Context<Served>, asking: Asking): Promise<Ans
   const input = await readInput(operation, request, asking)
   if (!input.ok) return input
   const idempotency = await readIdempotencyKey(
-    operation.write?.kind === 'create' ? request.headers.get('idempotency-key') : null,
+    isRepeatable(operation, input.query) ? request.headers.get('idempotency-key') : null,
     { id, issuer: principal.issuer, subject: principal.subject, params, query, text: input.text },
   )
   const wishes = readWishes(request, input.query, needsIfMatch)
@@ -158,6 +158,11 @@ export async function ask(context: Context<Served>, asking: Asking): Promise<Ans
   if (before) return before
   const handler = HANDLERS[id] as Handler<OperationId>
   return handler(call)
+}
+
+/** What a dry run would do is no answer to keep. */
+function isRepeatable({ write }: Operation, { dryRun }: Record<string, unknown>): boolean {
+  return write?.kind === 'create' && dryRun !== true
 }
 
 /** Where it takes place, before the input has been judged: what is no slug is nobody's organization. */

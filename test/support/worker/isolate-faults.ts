@@ -59,6 +59,7 @@ function readKv(kv: KVNamespace) {
 function countStatement(database: D1Database, name: 'prepare' | 'batch' | 'exec') {
   return (...given: never[]) => {
     counts.statements += 1
+    if (faults.d1 === 'unreachable') throw new Error('D1_ERROR: Network connection lost.')
     return (database[name] as (...given: never[]) => unknown)(...given)
   }
 }
