@@ -95,6 +95,58 @@ describe('who may not see an organization is not told whether it exists', () => 
   })
 })
 
+describe("what belongs to others is not reached by its id in one's own path", () => {
+  const inPath = Object.entries(OPERATIONS) as [OperationId, Operation][]
+  const ofSomething = inPath.filter(([, { path }]) => /\{(?:issuer|user|serviceAccount)\}/.test(path))
+  const inOrganization = ofSomething.filter(([, { path }]) => path.includes('{organization}'))
+
+  it.each(inOrganization.map(([id]) => id))('%s', async (id) => {
+    const row = TRIALS.find((trial) => trial.id === id) as TrialRow
+    const trial = asDryRun(row, await row.make(fixture))
+    // Both may do everything where they are; what is named belongs to acme, or to its project payments.
+    const elsewhere = [
+      ['ORG_OWNER of globex', { organization: 'globex', project: 'web' }],
+      ['GROUP_OWNER of acme/reports', { organization: 'acme', project: 'reports' }],
+    ] as const
+    for (const [name, place] of elsewhere) {
+      const caller = callers.find((known) => known.name === name) as Caller
+      const params = { ...trial.params, ...place }
+      const { status, text } = await fixture.send(id, { ...trial, params }, caller.authorization())
+      expect({ name, status, reason: JSON.parse(text).reason }).toEqual({
+        name,
+        status: 404,
+        reason: 'not_found',
+      })
+    }
+  })
+
+  it('nor is it told of in lists, histories and the audit', async () => {
+    const owner = callers.find(({ name }) => name === 'ORG_OWNER of globex') as Caller
+    const params = { organization: 'globex' }
+    const read = async (id: OperationId, trial: Trial) => {
+      const { status, text } = await fixture.send(id, trial, owner.authorization())
+      expect({ id, status }).toEqual({ id, status: 200 })
+      return text
+    }
+    const texts = [
+      await read('organizations.list', {}),
+      await read('organizations.export', { params }),
+      await read('projects.list', { params }),
+      await read('members.list', { params }),
+      await read('organizationIssuers.list', { params }),
+      await read('organizationAudit.list', { params }),
+      await read('organizationAudit.heads', { params }),
+      await read('organizations.list', { query: { search: 'acme' } }),
+      await read('projects.list', { params, query: { search: 'payments' } }),
+      await read('members.list', { params, query: { search: 'given' } }),
+    ]
+    for (const text of texts) {
+      expect(text).not.toMatch(/acme|payments/)
+      expect(text).not.toContain(fixture.user)
+    }
+  })
+})
+
 /** What differs between any two requests. */
 function withoutNames(text: string, name: string): string {
   return text.replaceAll(name, 'NAME').replace(/"requestId": *"[^"]*"/, '')
