@@ -8,11 +8,7 @@ import type { Answer } from './call.ts'
 export const NO_STORE = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
 export function respond(answered: Answer | Refusal, status: number, requestId: string): Response {
-  if (!answered.ok) {
-    const response = answerRefusal(answered, requestId)
-    // A browser that is not signed in would open its own dialog for "Basic"; there is a challenge for Bearer only.
-    return response
-  }
+  if (!answered.ok) return answerRefusal(answered, requestId)
   if (answered.body instanceof Response) return answered.body
   const { version, headers } = answered
   return new Response(JSON.stringify(answered.body), {

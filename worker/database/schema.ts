@@ -85,7 +85,10 @@ export const groupMappings = sqliteTable(
     /** `idpGroupMappings[3]`, within the level it is written at; of the merged list, as explain names it. */
     mapping: text('mapping').notNull(),
     groupName: text('group_name').notNull(),
-    /** The name in folded case (policy/fold-case.ts), by which it is found. */
+    /**
+     * The name in folded case (policy/fold-case.ts), by which it is found; of a pattern the text before its first
+     * "*" or capture.
+     */
     groupKey: text('group_key').notNull(),
     kind: text('kind', { enum: ['name', 'pattern'] }).notNull(),
     roleName: text('role_name').notNull(),
