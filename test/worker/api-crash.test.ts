@@ -150,7 +150,8 @@ describe('KV is away when an edit is to be published', () => {
     expect(answer.status).toBe(200)
     expect(answer.headers).toMatchObject({ 'postern-publication': 'pending', 'preference-applied': 'wait' })
     const said = JSON.parse((await edit('GET', '/publication')).text)
-    expect(said).toMatchObject({ state: 'pending', pending: 1 })
+    expect(said.state).toBe('pending')
+    expect(said.pending).toBeGreaterThan(0)
     expect(said.lastError).toMatch(/KV is out of order/)
     // Whoever waits for nothing is told the same.
     expect((await giveTo(['after', 'later'])).headers['postern-publication']).toBe('pending')
