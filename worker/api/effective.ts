@@ -50,17 +50,59 @@ interface Known {
 }
 
 const knownByEnvironment = new WeakMap<Environment, Known>()
+/** By itself, since whoever only reads needs no more. */
+const sourceByEnvironment = new WeakMap<Environment, Known['policy']>()
+
+/** For a batch: give what it finds to sourceInForce. */
+export function sourceStatement(environment: Environment) {
+  return { policy: newerVersion(environment.DB, POLICY, sourceByEnvironment.get(environment)?.version ?? 0) }
+}
+
+/** The policy's source, for what the file says of an organization or a project. */
+export async function sourceInForce(
+  environment: Environment,
+  { policy: [row] }: { policy: VersionRow[] },
+): Promise<{ source: PolicySource }> {
+  return versionedSource(environment, row)
+}
+
+async function versionedSource(
+  environment: Environment,
+  row: VersionRow | undefined,
+): Promise<Known['policy']> {
+  const known = sourceByEnvironment.get(environment)
+  const version = row?.version ?? 0
+  if (known?.version === version) return known
+  const policy = { version, source: await sourceOf(await whole(environment, POLICY, row)) }
+  sourceByEnvironment.set(environment, policy)
+  return policy
+}
+
+/**
+ * The content was left out since it was known when the statement was made; another request of this isolate may have
+ * put a different version in its place before the answer came.
+ */
+async function whole(
+  { DB }: Environment,
+  document: string,
+  row: VersionRow | undefined,
+): Promise<VersionRow | undefined> {
+  if (row === undefined || row.content !== null) return row
+  const sql = 'SELECT version, content, at FROM versions WHERE document = ? AND version = ?'
+  return (await DB.prepare(sql).bind(document, row.version).first<VersionRow>()) ?? undefined
+}
 
 /** For a batch: give what they find to instanceInForce. */
 export function instanceStatements(environment: Environment) {
   const known = knownByEnvironment.get(environment)
   const { DB } = environment
   return {
-    policy: newerVersion(DB, POLICY, known?.policy.version ?? 0),
+    ...sourceStatement(environment),
     instance: newerVersion(DB, INSTANCE, known?.instance.version ?? 0),
     settings: newerVersion(DB, SETTINGS, known?.settings.version ?? 0),
   }
 }
+export type SourceRow = Record<'policy', VersionRow>
 export type InstanceRows = Record<'policy' | 'instance' | 'settings', VersionRow>
 
 export async function instanceInForce(
@@ -75,22 +117,22 @@ export async function instanceInForce(
 ): Promise<InstanceInForce> {
   const before = knownByEnvironment.get(environment)
   const same = (row: VersionRow | undefined, version: number | undefined) => (row?.version ?? 0) === version
-  const policy =
-    before && same(policyRow, before.policy.version)
-      ? before.policy
-      : { version: policyRow?.version ?? 0, source: await sourceOf(policyRow) }
+  const policy = await versionedSource(environment, policyRow)
   const instance =
     before && same(instanceRow, before.instance.version)
       ? before.instance
       : {
           version: instanceRow?.version ?? 0,
           at: instanceRow?.at ?? null,
-          content: contentOf<InstanceContent>(instanceRow),
+          content: contentOf<InstanceContent>(await whole(environment, INSTANCE, instanceRow)),
         }
   const settings =
     before && same(settingsRow, before.settings.version)
       ? before.settings
-      : { version: settingsRow?.version ?? 0, content: contentOf<SettingsContent>(settingsRow) ?? {} }
+      : {
+          version: settingsRow?.version ?? 0,
+          content: contentOf<SettingsContent>(await whole(environment, SETTINGS, settingsRow)) ?? {},
+        }
   const isSame = before && before.policy === policy && before.instance === instance
   const mappings = before?.environmentMappings ?? environmentMappings({ ...environment })
   const merged =
@@ -150,7 +192,7 @@ export type ProjectRows = { projectRow: ProjectRow; project: VersionRow }
 
 /** Null when there is none. */
 export function organizationInForce(
-  { source }: InstanceInForce,
+  { source }: Pick<InstanceInForce, 'source'>,
   rows: { organizationRow: OrganizationRow[]; organization: VersionRow[] },
   projects: Record<string, ProjectContent> = {},
 ): OrganizationInForce | null {

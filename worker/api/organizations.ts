@@ -10,12 +10,12 @@ import { notFound } from './answers.ts'
 import type { Call, SomeHandlers } from './call.ts'
 import { planDeletion } from './deletion.ts'
 import {
-  type InstanceRows,
-  instanceInForce,
-  instanceStatements,
   type OrganizationRows,
   organizationInForce,
   organizationStatements,
+  type SourceRow,
+  sourceInForce,
+  sourceStatement,
 } from './effective.ts'
 import {
   countProjects,
@@ -61,12 +61,12 @@ export const organizationHandlers = {
 
   'organizations.get': async ({ environment, params }) => {
     const { DB } = environment
-    const rows = await readAll<InstanceRows & OrganizationRows & { projects: { count: number } }>(DB, {
-      ...instanceStatements(environment),
+    const rows = await readAll<SourceRow & OrganizationRows & { projects: { count: number } }>(DB, {
+      ...sourceStatement(environment),
       ...organizationStatements(environment, params.organization),
       projects: countProjects(DB, params.organization),
     })
-    const found = organizationInForce(await instanceInForce(environment, rows), rows)
+    const found = organizationInForce(await sourceInForce(environment, rows), rows)
     if (!found) return notFound('organization', params.organization)
     const body: OrganizationResource = organizationResource(found, rows.projects[0]?.count ?? 0)
     return { ok: true, body, version: found.version }

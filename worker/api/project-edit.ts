@@ -104,7 +104,7 @@ export async function readProjectState(
 
 /** Null when there is none. */
 export function projectInForce(
-  instance: InstanceInForce,
+  instance: Pick<InstanceInForce, 'source'>,
   rows: { projectRow: ProjectRow[]; project: VersionRow[] },
 ): ProjectInForce | null {
   const [row] = rows.projectRow
@@ -114,7 +114,7 @@ export function projectInForce(
 }
 
 function mergeProject(
-  { source }: InstanceInForce,
+  { source }: Pick<InstanceInForce, 'source'>,
   { organization, slug }: Pick<ProjectRow, 'organization' | 'slug'>,
   content: ProjectContent | null,
 ): { project: Project; origins: LevelOrigins } {

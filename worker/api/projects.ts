@@ -10,11 +10,11 @@ import { notFound } from './answers.ts'
 import type { Call, SomeHandlers } from './call.ts'
 import { planDeletion } from './deletion.ts'
 import {
-  type InstanceRows,
-  instanceInForce,
-  instanceStatements,
   type ProjectRows,
   projectStatements,
+  type SourceRow,
+  sourceInForce,
+  sourceStatement,
 } from './effective.ts'
 import { slugTaken } from './organization-edit.ts'
 import { pageOf, readCursor } from './pages.ts'
@@ -73,11 +73,11 @@ export const projectHandlers = {
   },
 
   'projects.get': async ({ environment, params }) => {
-    const rows = await readAll<InstanceRows & ProjectRows>(environment.DB, {
-      ...instanceStatements(environment),
+    const rows = await readAll<SourceRow & ProjectRows>(environment.DB, {
+      ...sourceStatement(environment),
       ...projectStatements(environment, params.organization, params.project),
     })
-    const found = projectInForce(await instanceInForce(environment, rows), rows)
+    const found = projectInForce(await sourceInForce(environment, rows), rows)
     if (!found) return notFound('project', params.project)
     return { ok: true, body: projectResource(found), version: found.version }
   },
