@@ -1,6 +1,5 @@
 // `postern audit verify`: whether the audit is what it was, by its hashes and the heads the instance has signed.
 import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import type { Command } from 'commander'
 import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from 'jose'
 import { z } from 'zod'
@@ -9,7 +8,7 @@ import { LINES_MEDIA_TYPE, requestOf } from '../policy/client.ts'
 import { AuditEvent, AuditHead } from '../policy/operations/history.ts'
 import { type Checked, checkChain, type Finding, type Head } from './audit-chain.ts'
 import { readInput, trouble } from './input.ts'
-import { linesOf } from './lines.ts'
+import { linesIn, linesOf } from './lines.ts'
 import {
   addServerOptions,
   explainProblem,
@@ -144,8 +143,8 @@ async function fromFiles(terminal: Terminal, file: string, options: Options): Pr
       return trouble(terminal, `${path} is not JSON: ${(error as Error).message}.`)
     }
   }
-  const input = file === '-' ? (terminal.stdin as NodeJS.ReadableStream) : createReadStream(file)
-  return { ok: true, events: createInterface({ input }), heads: json[0], jwks: json[1] }
+  const input: AsyncIterable<Uint8Array> = file === '-' ? terminal.stdin : createReadStream(file)
+  return { ok: true, events: linesIn(input), heads: json[0], jwks: json[1] }
 }
 
 /** A line that is no event ends the reading: nothing is known of the rest. */

@@ -232,6 +232,7 @@ async function applyOne(
     if (!answer.ok) return answer
   }
   for await (const text of linesOf(response)) {
+    if (text === '') continue
     const line = Line.parse(JSON.parse(text))
     if ('progress' in line) {
       const { stage, done, total } = line.progress

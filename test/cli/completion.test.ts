@@ -12,17 +12,22 @@ async function script(shell: string): Promise<string> {
 }
 
 const cases: [words: string[], expected: string[]][] = [
-  [[''], ['completion', 'policy']],
+  [[''], ['apply', 'audit', 'completion', 'export', 'plan', 'policy']],
   [['pol'], ['policy']],
   [
     ['policy', ''],
-    ['diff', 'explain', 'fmt', 'lint', 'test', 'validate'],
+    ['diff', 'explain', 'fmt', 'lint', 'publish', 'test', 'validate'],
   ],
   [
     ['policy', 'fmt', '--'],
     ['--check', '--help', '--json', '--write'],
   ],
   [['policy', 'explain', '--tok'], ['--token']],
+  [['audit', ''], ['verify']],
+  [
+    ['plan', '--'],
+    ['--folder', '--help', '--json', '--organization', '--url'],
+  ],
   [['policy', 'validate', 'some'], ['some.yaml']],
   [['policy', 'fmt', '--check', 'some'], ['some.yaml']],
   [
@@ -72,6 +77,9 @@ test.each(['bash', 'zsh', 'fish'])('%s knows every command', async (shell) => {
     'lint',
     'fmt',
     'completion',
+    'publish',
+    'apply',
+    'verify',
     'principals',
     'strict',
   ]) {
