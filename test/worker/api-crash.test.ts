@@ -15,10 +15,11 @@ afterEach(async () => {
 
 /** Ends it as a power cut would: nothing that is under way comes to an end. */
 function killer(): () => void {
-  const children = execFileSync('ps', ['--ppid', `${process.pid}`, '-o', 'pid=,comm='], { encoding: 'utf8' })
-  const own = children.split('\n').filter((line) => line.includes('workerd'))
+  const own = execFileSync('pgrep', ['-P', `${process.pid}`, 'workerd'], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
   expect(own).toHaveLength(1)
-  const pid = Number.parseInt(own[0] as string, 10)
+  const pid = Number(own[0])
   return () => process.kill(pid, 'SIGKILL')
 }
 
