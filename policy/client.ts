@@ -66,8 +66,11 @@ type Loose<Parsed, Input> = {
 type Nothing = Record<never, never>
 /** An object without members is to the schema's type one with any member that cannot be. */
 type Known<Value> = string extends keyof Value ? Nothing : Value
+/** What they answer to a dry run is what they answer: whom it locks out. */
+type OwnDryRun = 'issuers.delete' | 'organizationIssuers.delete'
+type WholeQuery<Id extends OperationId> = Loose<Known<QueryOf<Id>>, z.input<Table[Id]['query']>>
 /** `dryRun` has a method of its own, since it changes what comes back. */
-type Query<Id extends OperationId> = Omit<Loose<Known<QueryOf<Id>>, z.input<Table[Id]['query']>>, 'dryRun'>
+type Query<Id extends OperationId> = Id extends OwnDryRun ? WholeQuery<Id> : Omit<WholeQuery<Id>, 'dryRun'>
 
 /** A part may be left out where everything in it may. */
 type Part<Name extends string, Value> = Nothing extends Value
@@ -101,8 +104,8 @@ export type PagedId = {
 }[OperationId]
 /** Operations that write, and say beforehand what they would do. */
 export type PreviewedId = {
-  [Id in OperationId]: 'dryRun' extends keyof Known<QueryOf<Id>> ? Id : never
-}[OperationId]
+  [Id in Exclude<OperationId, OwnDryRun>]: 'dryRun' extends keyof Known<QueryOf<Id>> ? Id : never
+}[Exclude<OperationId, OwnDryRun>]
 
 export interface Client {
   call<Id extends OperationId>(id: Id, ...given: Arguments<Id>): Promise<Answered<OutputOf<Id>>>

@@ -262,7 +262,7 @@ function answersOf(
   return { 200: answer({ anyOf: [parts.output, preview] }, 'Done; with `dryRun=true` what would be.') }
 }
 
-function problemsOf({ method, params, query, body }: Operation, kind: string | undefined) {
+function problemsOf({ params, query, body }: Operation, kind: string | undefined) {
   const takes = Object.keys({ ...params.shape, ...query.shape }).length > 0 || body !== null
   const within = Object.keys(params.shape).length > 0 || Object.hasOwn(query.shape, 'document')
   const names = [
@@ -274,7 +274,7 @@ function problemsOf({ method, params, query, body }: Operation, kind: string | u
     ...(kind === 'update' || kind === 'delete' ? ['412'] : []),
     ...(body !== null ? ['413', '415'] : []),
     ...(kind === 'create' ? ['422'] : []),
-    ...(kind === 'update' && method !== 'POST' ? ['428'] : []),
+    ...(kind === 'update' ? ['428'] : []),
     '500',
     '503',
   ]

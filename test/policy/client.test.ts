@@ -180,6 +180,8 @@ async function types() {
   await client.call('organizations.create', { body: { slug: 'a' }, query: { dryRun: true } })
   // @ts-expect-error it writes nothing, so there is nothing to preview
   await client.preview('organizations.get', { params: { organization: 'acme' } })
+  // Its dry run answers what it answers otherwise, so it is asked for by the call itself.
+  await client.call('issuers.delete', { params: { issuer: 'okta' }, query: { dryRun: true } })
   // @ts-expect-error it has no pages
   client.pages('organizations.get', { params: { organization: 'acme' } })
   // @ts-expect-error the document is missing

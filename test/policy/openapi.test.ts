@@ -91,6 +91,7 @@ describe.each(operations())('%s', (id, described) => {
     const kind = 'write' in operation ? operation.write?.kind : undefined
     expect(headers.includes('IfMatch')).toBe(kind === 'update')
     expect(headers.includes('IdempotencyKey')).toBe(kind === 'create')
+    expect(Object.keys(responses).includes('428')).toBe(kind === 'update')
     expect(Object.keys(responses).includes('412')).toBe(kind === 'update' || kind === 'delete')
   })
 })
