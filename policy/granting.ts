@@ -8,10 +8,11 @@ import { foldCase } from './fold-case.ts'
 import { describeLevel, type Level } from './level.ts'
 import { lintGranted, lintOwners } from './lint-grants.ts'
 import { loadPolicy, organizationAt, type WholePolicy } from './loaded.ts'
-import { heldWith } from './mapping-sites.ts'
+import { heldWith, mappingLists } from './mapping-sites.ts'
+import { mayGrantWith } from './may-grant.ts'
 import { type DirectGrant, groupsAt, type Principal } from './principal.ts'
 import { describePath } from './problems.ts'
-import type { GroupMapping, Organization, PolicyDocument } from './schema.ts'
+import type { GroupMapping, Organization, PatternMapping, PolicyDocument } from './schema.ts'
 
 export interface Judgement {
   /** Each by itself refuses the change; `path` is in the effective document. */
@@ -49,6 +50,8 @@ export interface Prepared {
   /** What the mappings that can concern the actor give. */
   old: WholePolicy
   next: WholePolicy
+  /** The same, once those have begun that are to begin later: nobody gives themselves a role in advance. */
+  begun: { old: WholePolicy; next: WholePolicy }
 }
 
 export function prepareGranting({
@@ -58,10 +61,64 @@ export function prepareGranting({
 }: Pick<Prepared, 'before' | 'after' | 'principal'>): Prepared {
   const levels = new Map<string, Level>()
   const add = (level: Level) => levels.set(describeLevel(level), level)
-  for (const { level } of compareDocuments(before, after)) add(level)
+  const structure = compareDocuments(before, after)
+  for (const { level } of structure) add(level)
   const [old, next] = [policyFor(before, principal), policyFor(after, principal)]
-  if (levels.size > 0) for (const policy of [old, next]) placesOf(policy, principal).forEach(add)
-  return { before, after, principal, levels: [...levels.values()], old, next }
+  const begun = [before, after].some(beginsLater)
+    ? {
+        old: policyFor(withoutBeginnings(before), principal),
+        next: policyFor(withoutBeginnings(after), principal),
+      }
+    : { old, next }
+  if (levels.size > 0) for (const policy of [begun.old, begun.next]) placesOf(policy, principal).forEach(add)
+  // A role that changes gives something else wherever it is held.
+  if (structure.some(({ part }) => part === 'role')) {
+    for (const document of [before, after]) placesWhereMapped(document, principal).forEach(add)
+  }
+  return { before, after, principal, levels: [...levels.values()], old, next, begun }
+}
+
+type Mapping = GroupMapping | PatternMapping
+
+function beginsLater(document: PolicyDocument): boolean {
+  return mappingLists(document).some(({ idpGroupMappings, patternMappings }) => {
+    return [idpGroupMappings, patternMappings].some((list: readonly Mapping[]) =>
+      list.some(({ notBefore }) => notBefore !== undefined),
+    )
+  })
+}
+
+function withoutBeginnings(document: PolicyDocument): PolicyDocument {
+  const begun = <One extends Mapping>({ notBefore: _notBefore, ...mapping }: One) => mapping as One
+  const of = <Owner extends { idpGroupMappings: GroupMapping[]; patternMappings: PatternMapping[] }>(
+    owner: Owner,
+  ): Owner => ({
+    ...owner,
+    idpGroupMappings: owner.idpGroupMappings.map(begun),
+    patternMappings: owner.patternMappings.map(begun),
+  })
+  const organizations = Object.entries(document.organizations).map(([slug, organization]) => {
+    const projects = Object.entries(organization.projects).map(([name, project]) => [name, of(project)])
+    return [slug, { ...of(organization), projects: Object.fromEntries(projects) }]
+  })
+  return { ...of(document), organizations: Object.fromEntries(organizations) }
+}
+
+/** Where mappings of the principal's groups stand, and where it was given roles directly. */
+function placesWhereMapped(document: PolicyDocument, principal: Principal): Level[] {
+  const concerns = concerning(principal)
+  const mapped = mappingLists(document).filter(({ idpGroupMappings }) => idpGroupMappings.some(concerns))
+  return [...mapped.map(({ level }) => level), ...principal.given.map(levelOfGrant)]
+}
+
+/** Whether a mapping names one of the principal's groups. */
+function concerning(principal: Principal): (mapping: GroupMapping) => boolean {
+  const groups = groupsAt(principal, 0)
+  const own = new Set<string>('names' in groups ? groups.names : [])
+  const folded = new Set([...own].map(foldCase))
+  return ({ idpGroups, ignoreCase }) => {
+    return idpGroups.some((group) => (ignoreCase ? folded.has(foldCase(group)) : own.has(group)))
+  }
 }
 
 export function judgeGranting({ before, after, actor, now }: Granting): Judgement {
@@ -104,14 +161,24 @@ export function above(level: Level): Level[] {
 }
 
 /** What the change does to the actor itself, by comparing what the mappings that can concern it give. */
-function judgeOwn({ after, old, next, levels }: Prepared, actor: GrantingActor, now: number): Judgement {
+function judgeOwn(
+  { after, old, next, begun, levels }: Prepared,
+  actor: GrantingActor,
+  now: number,
+): Judgement {
   const { principal } = actor
   const judgement: Judgement = { refused: [], toConfirm: [] }
   for (const level of levels) {
     const known = new Set(actor.rolesAt(level))
-    const had = new Set(rolesAt(old, organizationAt(old, level), principal, level, now).roles)
-    const has = new Set(rolesAt(next, organizationAt(next, level), principal, level, now).roles)
-    const gained = [...has].filter((role) => !had.has(role) && !known.has(role))
+    const rolesBy = (policy: WholePolicy) => {
+      return new Set(rolesAt(policy, organizationAt(policy, level), principal, level, now).roles)
+    }
+    const [had, has] = [rolesBy(old), rolesBy(next)]
+    const sides = begun.next === next ? [] : [{ had: rolesBy(begun.old), has: rolesBy(begun.next) }]
+    const gains = [{ had, has }, ...sides].flatMap((side) => {
+      return [...side.has].filter((role) => !side.had.has(role) && !known.has(role))
+    })
+    const gained = [...new Set(gains)]
     const lost = [...had].filter((role) => !has.has(role) && known.has(role))
     const where = describeLevel(level)
     if (gained.length > 0) {
@@ -156,12 +223,7 @@ function placesOf(policy: WholePolicy, principal: Principal): Level[] {
  * Organizations and projects that a pattern names for it are there, whether the document has them or not.
  */
 function policyFor(document: PolicyDocument, principal: Principal): WholePolicy {
-  const groups = groupsAt(principal, 0)
-  const own = new Set<string>('names' in groups ? groups.names : [])
-  const folded = new Set([...own].map(foldCase))
-  const concerns = ({ idpGroups, ignoreCase }: GroupMapping) => {
-    return idpGroups.some((group) => (ignoreCase ? folded.has(foldCase(group)) : own.has(group)))
-  }
+  const concerns = concerning(principal)
   const only = <Owner extends { idpGroupMappings: GroupMapping[] }>(owner: Owner): Owner => {
     const idpGroupMappings = owner.idpGroupMappings.filter(concerns).map((mapping) => {
       const idpGroups = mapping.idpGroups.filter((group) => concerns({ ...mapping, idpGroups: [group] }))
@@ -233,7 +295,7 @@ export function judgeGivenDirectly({ roles, before, after, actor, holder }: Givi
   for (const grant of after.filter((given) => !old.has(keyOf(given)))) {
     const level = levelOfGrant(grant)
     const held = rolesAt(level)
-    const mayGrant = new Set(held.flatMap((name) => ownRole(roles, name)?.mayGrant ?? []))
+    const mayGrant = mayGrantWith(roles, held)
     const path = pathOfGrant(grant)
     if (!mayGrant.has(grant.role)) {
       const may = [...mayGrant].sort().join(', ') || 'none'
@@ -252,10 +314,6 @@ export function judgeGivenDirectly({ roles, before, after, actor, holder }: Givi
     judgement.toConfirm.push({ what: 'own-access', message: `takes ${names.join(', ')} from you` })
   }
   return judgement
-}
-
-function ownRole(roles: PolicyDocument['roles'], name: string) {
-  return Object.hasOwn(roles, name) ? roles[name] : undefined
 }
 
 function levelOfGrant({ organization, project }: DirectGrant): Level {

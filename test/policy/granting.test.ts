@@ -125,6 +125,46 @@ describe('a change is judged', () => {
     expect(of({ notAfter: '2001-01-01T00:00:00Z' })).toEqual(NOTHING)
   })
 
+  it('as a gift to oneself also where it begins later', () => {
+    const of = (mapping: object, begun: object = {}) =>
+      judge({
+        before: begun,
+        after: mapping,
+        groups: ['mine'],
+        roles: { '': ['GLOBAL_OWNER'] },
+      }).refused
+    const later = { notBefore: '2100-01-01T00:00:00Z' }
+    const promised = { idpGroupMappings: [{ ...owner('mine'), ...later }] }
+    expect(of(promised)).toEqual(['grant_to_self organizations.acme'])
+    const pattern = { roleName: 'GROUP_OWNER', groupPatterns: ['mi*'], ...later }
+    expect(of({ projects: { web: { patternMappings: [pattern] } } })).toEqual([
+      'grant_to_self organizations.acme.projects.web',
+    ])
+    // What was promised before is not given again, and does not come sooner.
+    expect(of({ ...promised, displayName: 'Acme' }, promised)).toEqual([])
+    expect(of({ idpGroupMappings: [owner('mine')] }, promised)).toEqual(['grant_to_self organizations.acme'])
+  })
+
+  it('as a gift to oneself where a role one has elsewhere comes to imply more', () => {
+    const acme = { projects: { web: { idpGroupMappings: [{ roleName: 'GROUP_DEV', idpGroups: ['mine'] }] } } }
+    const implying = (...implies: string[]) => {
+      return document(acme, { roles: { GROUP_DEV: { level: 'project', implies } } })
+    }
+    const actor = {
+      principal: somebody(['mine']),
+      rolesAt: (level: Level) => (level.kind === 'project' ? ['GROUP_DEV'] : ['GLOBAL_OWNER']),
+    }
+    const judgement = judgeGranting({
+      before: implying(),
+      after: implying('GROUP_DATA_ACCESS_READ_ONLY'),
+      actor,
+      now: NOW,
+    })
+    expect(judgement.refused.map(({ reason, path }) => `${reason} ${path}`)).toEqual([
+      'grant_to_self organizations.acme.projects.web',
+    ])
+  })
+
   it('not as a gift to somebody whose voucher is another organization', () => {
     const principal = { voucher: { issuer: 'globex/own', organization: 'globex' } }
     const after = { idpGroupMappings: [owner('mine')] }

@@ -195,6 +195,17 @@ describe('[4-31] nobody gives themselves a role they lack', () => {
       version,
     )
   })
+  it('by a mapping that begins later', () =>
+    self('POST', '/organizations/acme/projects', {
+      slug: 'later',
+      idpGroupMappings: [
+        {
+          roleName: 'GROUP_DATA_ACCESS_READ_ONLY',
+          idpGroups: ['owners'],
+          notBefore: new Date(Date.now() + 24 * 3_600_000).toISOString(),
+        },
+      ],
+    }))
   it('in an organization or a project they make', async () => {
     await self('POST', '/organizations', {
       slug: 'mine',
