@@ -2,6 +2,7 @@
 // told apart, routes that do not collide. What a single value must look like is schema.ts's.
 import { TENANT_PLACEHOLDER } from './compiled.ts'
 import { checkLimits } from './limits.ts'
+import { EVERY_ROLE_BELOW, ROLE_DEPTH } from './may-grant.ts'
 import { nearest } from './nearest.ts'
 import { parsePattern } from './pattern.ts'
 import type { Fault, Path } from './problems.ts'
@@ -39,8 +40,6 @@ export function checkPolicy(policy: PolicyDocument): Fault[] {
   return faults
 }
 
-const DEPTH: Record<RoleLevel, number> = { global: 0, organization: 1, project: 2 }
-
 function checkRoles({ roles }: PolicyDocument, faults: Fault[]): void {
   const names = Object.keys(roles)
   if (names.length > ROLES_MAX) {
@@ -52,10 +51,11 @@ function checkRoles({ roles }: PolicyDocument, faults: Fault[]): void {
   for (const [name, role] of Object.entries(roles)) {
     for (const list of ['implies', 'mayGrant'] as const) {
       role[list].forEach((other, index) => {
+        if (list === 'mayGrant' && other === EVERY_ROLE_BELOW) return
         const path = ['roles', name, list, index]
         const known = Object.hasOwn(roles, other) ? roles[other] : undefined
         if (!known) faults.push({ path, message: `there is no role ${other}${suggest(other, names)}` })
-        else if (DEPTH[known.level] < DEPTH[role.level]) {
+        else if (ROLE_DEPTH[known.level] < ROLE_DEPTH[role.level]) {
           const message = `${other} is a role of the ${known.level} level, above ${name} (${role.level})`
           faults.push({ path, message })
         }

@@ -18,7 +18,12 @@ export interface Judgement {
   /** Each by itself refuses the change; `path` is in the effective document. */
   refused: { reason: 'grant_not_allowed' | 'grant_to_self'; path: string; message: string }[]
   /** Needs to be said explicitly. */
-  toConfirm: { what: 'last-owner' | 'own-access'; message: string }[]
+  toConfirm: {
+    what: 'last-owner' | 'own-access'
+    message: string
+    /** Organizations that no mapping gives an owner any more; '' for the instance. */
+    ownerless?: string[]
+  }[]
 }
 export const NOTHING_TO_JUDGE: Judgement = { refused: [], toConfirm: [] }
 
@@ -138,7 +143,8 @@ export function judgePrepared(prepared: Prepared, held: GrantingActor, now: numb
     toConfirm: [
       ...owners.slice(0, 1).map(({ path, message }) => {
         const where = path.length > 0 && path[0] !== 'idpGroupMappings' ? `${describePath(path)}: ` : ''
-        return { what: 'last-owner' as const, message: `${where}${message}` }
+        const ownerless = owners.map((one) => (one.path[0] === 'organizations' ? String(one.path[1]) : ''))
+        return { what: 'last-owner' as const, message: `${where}${message}`, ownerless }
       }),
       ...own.toConfirm,
     ],

@@ -3,6 +3,7 @@
 import { compareDocuments, type StructuralChange } from './diff-structure.ts'
 import { describeLevel, type Level } from './level.ts'
 import { heldWith, type MappingSite, mappingLists, sitesOf } from './mapping-sites.ts'
+import { mayGrantWith } from './may-grant.ts'
 import type { GroupMapping, Organization, PatternMapping, PolicyDocument, Role } from './schema.ts'
 import { secondsOf } from './timestamp.ts'
 import { type Warning, warning } from './warnings.ts'
@@ -105,10 +106,7 @@ interface Given {
 /** Every role the change gives that the actor may not give, by the rules in force before the change. */
 export function lintGranted(after: PolicyDocument, before: PolicyDocument, actor: Actor): Warning[] {
   const mayGrant = memoizeByLevel((level) => {
-    const lists = actor.rolesAt(level).map((name) => {
-      return Object.hasOwn(before.roles, name) ? (before.roles[name] as Role).mayGrant : []
-    })
-    return new Set(lists.flat())
+    return mayGrantWith(before.roles, actor.rolesAt(level))
   })
   return compareDocuments(before, after)
     .flatMap(givenBy)

@@ -34,7 +34,10 @@ export const Role = z
       .array(RoleName)
       .default([])
       .describe('Roles of the same level or below that this role holds as well.'),
-    mayGrant: z.array(RoleName).default([]).describe('Roles its holder may give to others.'),
+    mayGrant: z
+      .array(z.union([RoleName, z.literal('*')]))
+      .default([])
+      .describe('Roles its holder may give to others; "*" for every role of its level and below.'),
   })
   .meta({ id: 'Role', description: 'A named set of permissions at one level.' })
 export type Role = z.infer<typeof Role>

@@ -1,6 +1,7 @@
 // The default role catalogue holds what requirements 4-12 to 4-31 and the granting rules of the design say.
 // Every role is given by a group of its own name, and what comes of it is asked level by level.
 import { describe, expect, test } from 'vitest'
+import { EVERY_ROLE_BELOW, mayGrantWith } from '../../policy/may-grant.ts'
 import { allowedAt, ask, documentOf, policyOf, principalOf, rolesOf } from './policies.ts'
 
 const GLOBAL_ROLES = [
@@ -192,6 +193,14 @@ describe('granting', () => {
     GROUP_USER_ADMIN: PROJECT_ROLES.filter((role) => role !== 'GROUP_OWNER'),
   }
   test.each(everyRole)('%s grants what the design says', (role) => {
-    expect([...(roles[role]?.mayGrant ?? [])].sort()).toEqual([...(mayGrant[role] ?? [])].sort())
+    const may = [...mayGrantWith(roles, [role])].filter((name) => name !== EVERY_ROLE_BELOW)
+    expect(may.sort()).toEqual([...(mayGrant[role] ?? [])].sort())
+  })
+
+  test('an owner may give a role that the policy adds at its level or below, and no other may [4-31]', () => {
+    const auditor = { level: 'organization' as const, permissions: [], implies: [], mayGrant: [] }
+    const more = { ...roles, ORG_AUDITOR: auditor }
+    const mayGive = (role: string) => mayGrantWith(more, [role]).has('ORG_AUDITOR')
+    expect(everyRole.filter(mayGive)).toEqual(['GLOBAL_OWNER', 'ORG_OWNER'])
   })
 })

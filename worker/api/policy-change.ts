@@ -44,27 +44,10 @@ export async function policyChange(
   }
 }
 
-const OWNERS = {
-  GLOBAL_OWNER: ['global', 'organization', 'project'],
-  ORG_OWNER: ['organization', 'project'],
-  GROUP_OWNER: ['project'],
-}
-
-/**
- * The change as it is judged. Owners may give every role of their level and below (design.md section 4), so also one
- * that the change itself defines, which nobody could name in `mayGrant` before.
- */
+/** The change as it is judged: who may give every role may give those as well that the change itself defines. */
 export function judgedChange({ before, after }: DocumentChange): DocumentChange {
   const defined = Object.entries(after.roles).filter(([name]) => !Object.hasOwn(before.roles, name))
-  if (defined.length === 0) return { before, after }
-  const roles = { ...before.roles, ...Object.fromEntries(defined) }
-  for (const [owner, levels] of Object.entries(OWNERS)) {
-    const role = before.roles[owner]
-    if (!role) continue
-    const below = defined.flatMap(([name, { level }]) => (levels.includes(level) ? [name] : []))
-    roles[owner] = { ...role, mayGrant: [...role.mayGrant, ...below] }
-  }
-  return { before: { ...before, roles }, after }
+  return { before: { ...before, roles: { ...before.roles, ...Object.fromEntries(defined) } }, after }
 }
 
 interface Stored {

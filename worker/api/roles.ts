@@ -1,6 +1,7 @@
 // The role catalogue as it is in force: the default one, with what the policy's source adds and replaces.
 import { parsePolicy } from '../../policy/document.ts'
 import { heldWith } from '../../policy/mapping-sites.ts'
+import { EVERY_ROLE_BELOW, mayGrantWith } from '../../policy/may-grant.ts'
 import type { PolicyDocument } from '../../policy/schema.ts'
 import { bundledPolicy } from '../database/policy-source.ts'
 import type { SomeHandlers } from './call.ts'
@@ -19,7 +20,7 @@ export const roleHandlers = {
       permissions: role.permissions,
       allPermissions: allPermissions(roles, name),
       implies: role.implies,
-      mayGrant: role.mayGrant,
+      mayGrant: [...mayGrantWith(roles, [name])].filter((granted) => granted !== EVERY_ROLE_BELOW),
       origin: isOf(catalogue, name, role) ? ('catalogue' as const) : ('policy' as const),
     }))
     return { ok: true, body: { items } }
