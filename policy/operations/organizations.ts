@@ -210,7 +210,7 @@ export const organizationOperations = {
     tag,
     summary: 'Make an organization what a declared file says',
     description:
-      'Creates, changes and deletes projects, mappings and issuers in one edit; does nothing where all is as declared. With `Accept: application/x-ndjson` progress comes as lines before the answer.',
+      'Creates, changes and deletes projects, mappings and issuers in one edit; does nothing where all is as declared. An organization that is not there is created (`If-Match: "0"`); deletions of projects and issuers take `confirm=deletions`. With `Accept: application/x-ndjson` progress comes as lines before the answer.',
     level: 'organization',
     permission: 'organization.update',
     alsoFor: {
