@@ -1,6 +1,6 @@
-// Writes workerd's own configuration: Workers on sockets, KV namespaces and Durable Objects in memory, and a
-// network that leads to this machine. The runtime settings are those of wrangler.toml.
-import { readFileSync, writeFileSync } from 'node:fs'
+// Writes workerd's own configuration: Workers on sockets, KV namespaces in memory, Durable Objects with SQLite in the
+// folder, and a network that leads to this machine. The runtime settings are those of wrangler.toml.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from '../tools/build.ts'
 
@@ -24,14 +24,17 @@ export function writeConfiguration(
   for (const { name, code } of workers) writeFileSync(join(folder, `${name}.js`), code)
   writeFileSync(join(folder, 'kv.js'), KV_WORKER)
   const file = join(folder, 'workerd.capnp')
-  writeFileSync(file, configuration(workers, ports))
+  const objects = join(folder, 'objects')
+  mkdirSync(objects)
+  writeFileSync(file, configuration(workers, ports, objects))
   return file
 }
 
-function configuration(workers: BenchWorker[], ports: Record<string, number>): string {
+function configuration(workers: BenchWorker[], ports: Record<string, number>, objects: string): string {
   const namespaces = workers.flatMap(({ name, kv = [] }) => kv.map((binding) => kvService(name, binding)))
   const services = [
     '(name = "outbound", network = (allow = ["public", "private", "local"]))',
+    `(name = "objects", disk = (path = ${text(objects)}, writable = true))`,
     ...namespaces.map((name) => `(name = ${text(name)}, worker = (${workerBase('kv.js')}))`),
     ...workers.map((worker) => `(name = ${text(worker.name)}, worker = (${workerConfiguration(worker)}))`),
   ]
@@ -64,7 +67,7 @@ function workerConfiguration({ name, variables = {}, kv = [], objects = {} }: Be
     'globalOutbound = "outbound"',
     `bindings = [${bindings.join(', ')}]`,
     `durableObjectNamespaces = [${classes.join(', ')}]`,
-    'durableObjectStorage = (inMemory = void)',
+    'durableObjectStorage = (localDisk = "objects")',
   ].join(', ')
 }
 

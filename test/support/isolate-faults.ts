@@ -3,6 +3,8 @@
 export interface IsolateFaults {
   /** Every call of the publisher fails. */
   publisher?: 'unreachable'
+  /** Every call of the publisher, and every reading of KV, takes so much longer. */
+  delayMs?: number
   /** What it is told of edits never reaches it. */
   catchUp?: 'lost'
   /** Every reading of KV fails. */

@@ -50,6 +50,7 @@ function override<Target extends object>(target: Target, members: Record<string,
 function readKv(kv: KVNamespace) {
   return async (key: string, ...options: never[]) => {
     counts.kvReads += 1
+    await scheduler.wait(faults.delayMs ?? 0)
     if (faults.kv === 'unreachable') throw new Error('KV is unreachable, as the test asks')
     if (faults.kvTexts && key in faults.kvTexts) return faults.kvTexts[key]
     return kv.get(key, ...options)
@@ -67,18 +68,19 @@ function countStatement(database: D1Database, name: 'prepare' | 'batch' | 'exec'
 type Publisher = ReturnType<Environment['PUBLISHER']['getByName']>
 
 function publisher(stub: Publisher) {
-  const reach = () => {
+  const reach = async () => {
+    await scheduler.wait(faults.delayMs ?? 0)
     if (faults.publisher === 'unreachable') throw new Error('the publisher is unreachable, as the test asks')
   }
   return {
     since: async (seq: number | null) => {
       counts.feedCalls += 1
-      reach()
+      await reach()
       return stub.since(seq)
     },
     document: async (name: string) => {
       counts.publisherReads += 1
-      reach()
+      await reach()
       const { publisherTexts } = faults
       return publisherTexts && name in publisherTexts ? publisherTexts[name] : stub.document(name)
     },
