@@ -177,7 +177,9 @@ describe('headers that say how a change is made', () => {
     async (id) => {
       for (const key of ['', 'two words', 'x'.repeat(201), 'k\u00e9y']) {
         const headers = { 'idempotency-key': key }
-        const answer = await fixture.send(id, { ...goodOf(id), headers })
+        // Not as a dry run, which keeps no answer and needs no key.
+        const { query: _dryRun, ...trial } = goodOf(id)
+        const answer = await fixture.send(id, { ...trial, headers })
         expect({ key, said: refusalOf(answer, 'Idempotency-Key') }).toEqual({ key, said: null })
       }
     },

@@ -152,8 +152,9 @@ function withoutNames(text: string, name: string): string {
   return text.replaceAll(name, 'NAME').replace(/"requestId": *"[^"]*"/, '')
 }
 
+const expected = expectation()
+
 async function tryRow(row: TrialRow): Promise<void> {
-  const expected = expectation()
   let trial: Trial | null = null
   const tryCaller = async (caller: Caller) => {
     trial ??= asDryRun(row, await row.make(fixture))
