@@ -5,6 +5,7 @@ import { checkLimits } from './limits.ts'
 import { EVERY_ROLE_BELOW, ROLE_DEPTH } from './may-grant.ts'
 import { nearest } from './nearest.ts'
 import { parsePattern } from './pattern.ts'
+import { KEY_ISSUER } from './principal.ts'
 import type { Fault, Path } from './problems.ts'
 import { OWN_PATHS } from './routes.ts'
 import {
@@ -184,6 +185,9 @@ export function issuerNames({ issuer, tenants }: Pick<Issuer, 'issuer' | 'tenant
 function checkIssuers(policy: PolicyDocument, faults: Fault[]): void {
   const ofInstance = new Map<string, string>()
   for (const [id, issuer] of Object.entries(policy.issuers)) {
+    if (id === KEY_ISSUER) {
+      faults.push({ path: ['issuers', id], message: 'is what vouches for keys of ours; name it otherwise' })
+    }
     checkIssuer(issuer, ['issuers', id], faults)
     claimNames(issuer, id, ['issuers', id], ofInstance, faults)
   }

@@ -5,6 +5,9 @@ import type { PrincipalReason } from './reasons.ts'
 
 export type Claims = Record<string, unknown>
 
+/** What vouches for the holders of keys of ours, in the place of an issuer record; no record may be called so. */
+export const KEY_ISSUER = 'postern'
+
 /** Groups as they were said when a sign-in last said any. Seconds since the epoch. */
 export interface LastKnownGroups {
   names: string[]

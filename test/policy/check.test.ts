@@ -18,6 +18,13 @@ const shouldRefuse: Refused[] = [
     /x is already the audience of organization acme/,
   ],
   [
+    'an issuer named as what vouches for keys of ours',
+    lines('issuers:', '  postern: { issuer: https://idp.example }'),
+    '3:3',
+    'issuers.postern',
+    /name it otherwise/,
+  ],
+  [
     "an organization named like the instance's audience",
     lines('organizations:', '  postern: {}'),
     '3:3',

@@ -233,6 +233,13 @@ describe('changing one', () => {
       jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] },
     })
     expect(weak.json.errors).toMatchObject([
+      { path: 'settings.jwks.keys[0]', message: expect.stringMatching(/secret/) },
+    ])
+    const other = await create({
+      issuer: 'https://other.idp.example',
+      jwks: { keys: [{ kty: 'EC', crv: 'secp256k1', x: 'AAAA', y: 'AAAA' }] },
+    })
+    expect(other.json.errors).toMatchObject([
       { path: 'settings.jwks', message: expect.stringMatching(/no key that may verify/) },
     ])
   })

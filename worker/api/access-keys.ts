@@ -2,13 +2,12 @@
 // `postern_<id>_<secret>`; the id finds the row, and of the secret only a hash is kept.
 import { waitUntil } from 'cloudflare:workers'
 import { base64url } from 'jose'
-import type { Principal } from '../../policy/principal.ts'
+import { KEY_ISSUER, type Principal } from '../../policy/principal.ts'
 import { clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 
-/** What vouches for the holders of our own keys, in the place of an issuer record. */
-export const KEY_ISSUER = 'postern'
+export { KEY_ISSUER }
 export const KEY_PREFIX = 'postern_'
 const KEY = /^postern_([0-9a-f]{24})_([A-Za-z0-9_-]{43})$/
 const SECRET_BYTES = 32

@@ -11,7 +11,7 @@ import { limitReached, setElsewhere } from './answers.ts'
 import { may } from './authorize.ts'
 import type { Call } from './call.ts'
 import type { DeclarationState } from './declaration-state.ts'
-import { bindingRefused, readSettings } from './issuer-input.ts'
+import { bindingRefused, leadsElsewhere, readSettings } from './issuer-input.ts'
 import { asWritten, issuerOfPolicy, placeOfIssuer } from './issuer-store.ts'
 import { ISSUERS_MAX } from './issuers.ts'
 
@@ -63,7 +63,7 @@ export async function planIssuers(
       plan.settings[id] = before
       continue
     }
-    if (written.vpcBinding !== undefined && written.vpcBinding !== before?.vpcBinding) {
+    if (leadsElsewhere(written, before)) {
       if (!(await may(call, 'instance.issuers.write', { kind: 'global' }))) return bindingRefused()
     }
     const read = await readSettings(environment, written, `issuers.${id}`)

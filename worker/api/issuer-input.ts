@@ -83,12 +83,22 @@ function namedIn({ problem }: Probed): string | null {
   return /names the issuer "([^"]+)", configured is/.exec(problem ?? '')?.[1] ?? null
 }
 
+/** RFC 7518 6.2.2, 6.3.2 and 6.4: what only the issuer may know. */
+const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
+
 /** What the record says of itself alone: tenants, and where its keys come from. */
 function shapeErrors(settings: Issuer, path: string): InputError[] {
   const faults: Fault[] = []
   checkIssuer(settings, [path], faults)
   const errors = faults.map((fault) => ({ path: describePath(fault.path), message: fault.message }))
   if (settings.jwks === undefined) return errors
+  const secret = settings.jwks.keys.findIndex((key) =>
+    SECRET_MEMBERS.some((name) => Object.hasOwn(key, name)),
+  )
+  if (secret !== -1) {
+    const message = 'is a secret; it is kept nowhere. Make a new key, and give its public members only'
+    return [...errors, { path: `${path}.jwks.keys[${secret}]`, message }]
+  }
   const keys = readKeySet(settings.jwks)
   return keys.ok ? errors : [...errors, { path: `${path}.jwks`, message: keys.problem }]
 }
@@ -110,6 +120,18 @@ async function addressErrors(environment: Environment, named: Named, path: strin
     ...(jwksUri === undefined ? judge('issuer', issuer.replaceAll('{tenantid}', 'common')) : []),
     ...(jwksUri === undefined ? [] : judge('jwksUri', jwksUri)),
   ]
+}
+
+/**
+ * Whether the settings lead through a binding to where nobody has led it before: naming one, or sending one that is
+ * named already to another address.
+ */
+export function leadsElsewhere(
+  written: Named,
+  before: Partial<Record<keyof Named, unknown>> | null,
+): boolean {
+  if (written.vpcBinding === undefined) return false
+  return (['vpcBinding', 'issuer', 'jwksUri'] as const).some((name) => written[name] !== before?.[name])
 }
 
 /** A binding leads into a private network, which is the instance's to open (SECURITY.md). */

@@ -11,12 +11,13 @@ import { type IssuerContent, issuerName } from '../database/documents.ts'
 import { issuerRows, nameWithin, organizationOf } from '../database/issuer-rows.ts'
 import type { Environment } from '../environment.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
-import { limitReached, notFound, setElsewhere } from './answers.ts'
+import { KEY_ISSUER } from './access-keys.ts'
+import { limitReached, notFound, refuseInput, setElsewhere } from './answers.ts'
 import { may } from './authorize.ts'
 import type { Answered, Call, SomeHandlers } from './call.ts'
 import { type InstanceRows, instanceInForce, instanceStatements } from './effective.ts'
 import { changeOf } from './given-preview.ts'
-import { bindingRefused, type Discovery, readSettings, testAddress } from './issuer-input.ts'
+import { bindingRefused, type Discovery, leadsElsewhere, readSettings, testAddress } from './issuer-input.ts'
 import { lockedOutBy } from './issuer-locked-out.ts'
 import {
   asWritten,
@@ -160,13 +161,16 @@ async function check(
   written: Issuer,
   before: Issuer | null = null,
 ): Promise<Checked> {
-  const bound = written.vpcBinding !== undefined && written.vpcBinding !== before?.vpcBinding
   if (
-    bound &&
+    leadsElsewhere(written, before) &&
     organizationOf(id) !== null &&
     !(await may(call, 'instance.issuers.write', { kind: 'global' }))
   ) {
     return bindingRefused()
+  }
+  if (id === KEY_ISSUER) {
+    const message = `is what vouches for keys of ours; name it otherwise`
+    return refuseInput([{ path: 'id', message }])
   }
   const read = await readSettings(call.environment, written, 'settings')
   return read.ok ? ((await nameRefusal(call.environment, id, read.settings)) ?? read) : read
@@ -203,7 +207,8 @@ async function nameRefusal(
 }
 
 function taken(): Refusal {
-  return refuse('name_taken', 'Somebody else registered the issuer meanwhile; read the list again.')
+  const detail = 'The issuer was registered, or its organization deleted, meanwhile; read the list again.'
+  return refuse('name_taken', detail)
 }
 
 async function test(call: Call<'issuers.test'>): Promise<Answered<'issuers.test'>> {

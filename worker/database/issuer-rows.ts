@@ -3,7 +3,7 @@
 import { issuerNames } from '../../policy/check.ts'
 import type { Issuer } from '../../policy/schema-issuer.ts'
 import type { Edited } from './people-rows.ts'
-import { guard } from './rows.ts'
+import { guard, organizationGuard } from './rows.ts'
 
 /** `id` is the record's: `okta`, or `acme/okta`. Null: deleted. */
 export function issuerRows(
@@ -24,6 +24,7 @@ export function issuerRows(
   const organization = organizationOf(id) ?? ''
   const names = JSON.stringify(issuerNames(settings))
   return [
+    ...(organization === '' ? [] : [organizationGuard(database, organization)]),
     // An `iss` of the instance is the instance's alone; that was looked up, and may have changed since.
     guard(
       database,
