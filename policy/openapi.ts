@@ -171,13 +171,13 @@ function nameOf(name: string): string {
 }
 
 function describeOperation(id: OperationId, operation: Operation, parts: Parts): DescribedOperation {
-  const { tag, summary, description, level, permission, alsoFor = {}, write } = operation
+  const { tag, summary, description, level, permission, besides = [], alsoFor = {}, write } = operation
   const { body } = parts
   const also = Object.entries(alsoFor).map(([member, name]) => `\`${member}\` takes \`${name}\` as well.`)
   const needs =
     permission === null
       ? 'Whoever is known may ask, and sees what is theirs.'
-      : `Takes the permission \`${permission}\` ${WHERE[level]}.`
+      : `Takes the permission ${[permission, ...besides].map((name) => `\`${name}\``).join(' and ')} ${WHERE[level]}.`
   return {
     operationId: id,
     tags: [tag],

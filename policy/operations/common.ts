@@ -32,6 +32,8 @@ export interface Operation<
   level: OperationLevel
   /** What the caller must have at the level; null: whoever is known may, and sees what is theirs. */
   permission: string | null
+  /** Further permissions it takes at the level. */
+  besides?: readonly string[]
   /** Members of the body that take another permission besides. */
   alsoFor?: Record<string, string>
   params: Params

@@ -198,6 +198,8 @@ export const organizationOperations = {
     summary: 'Get all that an organization holds as a declared file',
     level: 'organization',
     permission: 'organization.read',
+    // It tells of all projects, of which a member reads only those where they have a role.
+    besides: ['project.read'],
     params: OrganizationParams,
     query: nothing,
     body: null,

@@ -95,6 +95,7 @@ export function expectation(): (row: TrialRow, caller: Caller, trial: Trial) => 
     if (!isSeen) return '404'
     const permissions = row.asks?.permissions ?? [
       operation.permission,
+      ...(operation.besides ?? []),
       ...Object.keys((body ?? {}) as object).flatMap((member) => operation.alsoFor?.[member] ?? []),
     ]
     const refused = permissions.some(

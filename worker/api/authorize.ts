@@ -24,14 +24,14 @@ export async function authorize(call: Call): Promise<Refusal | null> {
 
 /** What the operation takes, and what members of the body take besides. */
 function permissionsOf({ operation, body, query }: Call): string[] {
-  const { permission, alsoFor = {} } = operation
+  const { permission, besides: more = [], alsoFor = {} } = operation
   const members = typeof body === 'object' && body !== null ? Object.entries(body) : []
   const besides = members.flatMap(([name, value]) => {
     const needed = Object.hasOwn(alsoFor, name) ? alsoFor[name] : undefined
     return needed === undefined || isEmpty(value) ? [] : [needed]
   })
   if (operation.level !== 'document')
-    return [...new Set([...(permission === null ? [] : [permission]), ...besides])]
+    return [...new Set([...(permission === null ? [] : [permission]), ...more, ...besides])]
   const ref = parseDocumentName((query as { document: string }).document)
   if (ref === null) return ['instance.read']
   const ofOrganization = (ref.kind === 'issuer' || ref.kind === 'issuer-keys') && ref.organization !== null

@@ -1,6 +1,5 @@
 // A change as two documents, before and after, with only the levels it touches and those above: what it is judged
 // by (policy/granting.ts), and what its preview compares.
-import { compareDocuments } from '../../policy/diff-structure.ts'
 import {
   above,
   type GrantingActor,
@@ -10,11 +9,11 @@ import {
   prepareGranting,
 } from '../../policy/granting.ts'
 import { describeLevel } from '../../policy/level.ts'
-import { heldWith } from '../../policy/mapping-sites.ts'
 import type { PolicyDocument } from '../../policy/schema.ts'
 import type { SettingsContent } from '../database/documents.ts'
 import { refreshHeld } from './authenticate.ts'
 import type { Call } from './call.ts'
+import { ownedByName } from './last-owner.ts'
 
 export interface DocumentChange {
   before: PolicyDocument
@@ -41,7 +40,10 @@ export async function judgeChange(
   const toConfirm: Judgement['toConfirm'] = []
   for (const one of judgement.toConfirm) {
     if (one.what === 'own-access' && !confirmOwnAccess) continue
-    if (one.what === 'last-owner' && (await isOwnedDirectly(call, change))) continue
+    if (one.ownerless !== undefined) {
+      const owned = await ownedByName(call, change.after.roles, one.ownerless)
+      if (one.ownerless.every((place) => owned.has(place))) continue
+    }
     toConfirm.push(one)
   }
   return { ...judgement, toConfirm }
@@ -56,25 +58,4 @@ async function judgeOnce({ held, now }: Judging, prepared: Prepared): Promise<Ju
   }
   const actor: GrantingActor = { principal, rolesAt: (level) => roles.get(describeLevel(level)) ?? [] }
   return judgePrepared(prepared, actor, Math.floor(now / 1000))
-}
-
-/** Whether somebody who is active was made owner by name. */
-async function isOwnedDirectly(
-  { environment }: Pick<Call, 'environment'>,
-  { before, after }: DocumentChange,
-): Promise<boolean> {
-  const { roles } = after
-  const isGlobal = compareDocuments(before, after).some(({ level }) => level.kind === 'global')
-  const owner = isGlobal ? 'GLOBAL_OWNER' : 'ORG_OWNER'
-  const giving = Object.keys(roles).filter((name) => heldWith(roles, name).has(owner))
-  const slugs = Object.keys(after.organizations)
-  const { results } = await environment.DB.prepare(
-    `SELECT DISTINCT m.organization FROM memberships m
-      WHERE m.project = '' AND m.organization IN (SELECT value FROM json_each(?1))
-        AND m.role_name IN (SELECT value FROM json_each(?2))
-        AND NOT EXISTS (SELECT 1 FROM users u WHERE m.holder = 'user/' || u.id AND u.status = 'inactive')`,
-  )
-    .bind(JSON.stringify(isGlobal ? [''] : slugs), JSON.stringify(giving))
-    .all<{ organization: string }>()
-  return results.length >= (isGlobal ? 1 : slugs.length)
 }

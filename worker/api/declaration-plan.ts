@@ -1,16 +1,12 @@
 // What it takes to make an organization what a declared file says: its own document, its projects and issuers, each
 // compared with what the database holds, in one edit that is judged as a whole.
-import { canonicalJson } from '../../policy/audit-event.ts'
 import { checkPolicy } from '../../policy/check.ts'
 import { MAPPINGS_MAX, PATTERNS_MAX, PROJECTS_MAX } from '../../policy/limits.ts'
-import { normalGroupMappings, normalPatternMappings } from '../../policy/normal-mappings.ts'
-import type { WrittenMapping, WrittenPattern } from '../../policy/operations/organizations.ts'
 import { describePath } from '../../policy/problems.ts'
-import type { Organization, PolicyDocument, Project } from '../../policy/schema.ts'
+import type { Organization } from '../../policy/schema.ts'
 import { changedMembers } from '../database/audit.ts'
 import type { DocumentEdit } from '../database/commit.ts'
 import {
-  type DeclaredMappings,
   type DeclaredProject,
   declaredMappings,
   declaredProjects,
@@ -27,21 +23,20 @@ import {
 } from '../database/documents.ts'
 import { organizationGuard } from '../database/rows.ts'
 import { type Refusal, refuse } from '../refusal.ts'
-import { type InputError, limitReached, refuseInput } from './answers.ts'
+import { limitReached, refuseInput } from './answers.ts'
 import type { Held } from './authenticate.ts'
 import { may } from './authorize.ts'
 import type { Call } from './call.ts'
 import { judgeChange } from './change.ts'
 import { type DeclaredIssuers, planIssuers } from './declaration-issuers.ts'
-import { type DeclarationState, mergeOf, plainMappings, saysNothing } from './declaration-state.ts'
+import { listsToWrite, type PlannedProjects, type Progress, planProjects } from './declaration-projects.ts'
+import { type DeclarationState, mergeOf } from './declaration-state.ts'
 import { aroundOrganizations, wholeInstance } from './effective.ts'
-import { takeMembers } from './level-input.ts'
-import { countMappings, takeMappings, type WrittenLevel } from './mappings.ts'
-import { organizationsOf, planOrganization, slugTaken } from './organization-edit.ts'
+import { countsGuards } from './level-input.ts'
+import { countMappings } from './mappings.ts'
+import { organizationsOf, planOrganization } from './organization-edit.ts'
 import { previewChange } from './preview.ts'
 import type { Plan } from './write.ts'
-
-export type Progress = (stage: string, done: number, total: number) => Promise<void>
 
 type ApplyCall = Call<'organizations.apply'>
 type ApplyPlan = { ok: true } & Plan<'organizations.apply'>
@@ -50,9 +45,6 @@ type ApplyPlan = { ok: true } & Plan<'organizations.apply'>
 export const CONFIRM_DELETIONS = 'deletions'
 const MEMBERS = ['displayName', 'audience', 'onUnmatched'] as const
 const NOTHING_MERGED = { idpGroupMappings: [], patternMappings: [] }
-const NOTHING_ABOVE = { above: { idpGroupMappings: 0, patternMappings: 0 } }
-/** Projects looked at between two tellings of progress. */
-const PROGRESS_STEP = 500
 
 export async function planDeclaration(
   call: ApplyCall,
@@ -118,6 +110,7 @@ export async function planDeclaration(
           ...(await declaredProjects(DB, slug, projects.rows, now)),
           ...declaredMappings(DB, slug, projects.mappings),
           ...projectsGone(DB, slug, projects.deleted, now),
+          ...countsGuards(DB, slug, counted(contentsBefore(state)), counted(contentsAfter(stored))),
           ...issuers.derived,
         ],
     audit: isUnchanged ? [] : auditOf(state, documents),
@@ -167,147 +160,7 @@ async function planOwn(call: ApplyCall, state: DeclarationState): Promise<ApplyP
     ...listsToWrite(declared, organization?.content ?? null, roles),
   }
   const unchanged = { organization: slug, unchanged: true, created: [], changed: [], deleted: [], seq: null }
-  return planOrganization(call, slug, { ...state, counts: [] }, written, () => unchanged)
-}
-
-/**
- * The lists that are not what is stored; who set a mapping that stays is kept. Lists that say the same are left
- * out, and so stay as they are.
- */
-function listsToWrite(
-  declared: Pick<Organization, 'idpGroupMappings' | 'patternMappings'>,
-  stored: StoredMappings | null,
-  roles: PolicyDocument['roles'],
-): WrittenLevel {
-  const plain = plainMappings(stored, roles)
-  const groups = normalGroupMappings(declared.idpGroupMappings, roles)
-  const patterns = normalPatternMappings(declared.patternMappings, roles)
-  const byConsole = new Set(
-    [...(stored?.idpGroupMappings ?? []), ...(stored?.patternMappings ?? [])].flatMap(
-      ({ managedBy, ...mapping }) => (managedBy === 'console' ? [canonicalJson(mapping)] : []),
-    ),
-  )
-  const managed = <Mapping extends object>(mapping: Mapping) => {
-    return byConsole.has(canonicalJson(mapping)) ? { ...mapping, managedBy: 'console' as const } : mapping
-  }
-  return {
-    ...(canonicalJson(groups) === canonicalJson(plain.idpGroupMappings)
-      ? {}
-      : { idpGroupMappings: declared.idpGroupMappings.map(managed) as WrittenMapping[] }),
-    ...(canonicalJson(patterns) === canonicalJson(plain.patternMappings)
-      ? {}
-      : { patternMappings: declared.patternMappings.map(managed) as WrittenPattern[] }),
-  }
-}
-
-interface PlannedProjects {
-  ok: true
-  /** What the database will hold. */
-  contents: Record<string, ProjectContent>
-  documents: DocumentEdit[]
-  rows: DeclaredProject[]
-  mappings: DeclaredMappings[]
-  deleted: string[]
-}
-
-async function planProjects(
-  state: DeclarationState,
-  declared: Readonly<Record<string, Project>>,
-  issuers: readonly string[],
-  progress: Progress,
-): Promise<PlannedProjects | Refusal> {
-  const planned: PlannedProjects = {
-    ok: true,
-    contents: {},
-    documents: [],
-    rows: [],
-    mappings: [],
-    deleted: [],
-  }
-  const errors: InputError[] = []
-  const entries = Object.entries(declared)
-  for (const [index, [slug, project]] of entries.entries()) {
-    if (index % PROGRESS_STEP === 0) await progress('compare', index, entries.length)
-    const known = state.projects.get(slug)
-    if (known?.isDeleted) return slugTaken('a project', slug)
-    const content = contentOf(state, slug, project, issuers)
-    if (!content.ok) {
-      if (!('errors' in content)) return content
-      errors.push(
-        ...content.errors.map(({ path, message }) => ({ path: `projects.${slug}.${path}`, message })),
-      )
-      continue
-    }
-    addProject(planned, state, slug, content.content)
-  }
-  for (const [slug, { content, inPolicy }] of state.projects) {
-    if (content === null || Object.hasOwn(declared, slug)) continue
-    // The policy names it, so it stays; what the database adds to it goes.
-    if (inPolicy) addProject(planned, state, slug, NO_MAPPINGS)
-    else {
-      planned.deleted.push(slug)
-      const version = state.projects.get(slug)?.version ?? 0
-      planned.documents.push({ name: projectName(state.slug, slug), version, content: null })
-    }
-  }
-  return errors.length > 0 ? refuseInput(errors) : planned
-}
-
-type Content = { ok: true; content: ProjectContent } | { ok: false; errors: InputError[] } | Refusal
-
-function contentOf(
-  { projects, merged, instance }: DeclarationState,
-  slug: string,
-  declared: Project,
-  issuers: readonly string[],
-): Content {
-  const stored = projects.get(slug)?.content ?? null
-  const { roles } = instance.merged.policy
-  const origins = merged?.projects[slug] ?? null
-  const project = merged?.organization.projects[slug] ?? NOTHING_MERGED
-  const origin = origins?.member('displayName') ?? null
-  const isLocked = origin !== null && origin.origin !== 'database'
-  const displayName = declared.displayName ?? (isLocked ? undefined : null)
-  const members = takeMembers(['displayName'], { displayName }, { ...stored }, origins, { ...project })
-  if (!members.ok) return members
-  const rules = { roles, level: 'project' as const, issuers }
-  const written = listsToWrite(declared, stored, roles)
-  const lists = takeMappings(written, project, stored, origins ?? NOTHING_ABOVE, rules)
-  return lists.ok ? { ok: true, content: { ...members.members, ...lists.mappings } } : lists
-}
-
-function addProject(
-  planned: PlannedProjects,
-  state: DeclarationState,
-  slug: string,
-  content: ProjectContent,
-): void {
-  const known = state.projects.get(slug)
-  const before = known?.content ?? null
-  if (before !== null || !known?.inPolicy || !saysNothing(content)) planned.contents[slug] = content
-  const isNew = known === undefined
-  if (!isNew && canonicalJson(before ?? NO_MAPPINGS) === canonicalJson(content)) return
-  const document = projectName(state.slug, slug)
-  const version = known?.version ?? 0
-  const displayName = mergedName(state, slug) ?? content.displayName ?? slug
-  planned.documents.push({ name: document, version, content })
-  planned.rows.push({
-    slug,
-    displayName,
-    version: version + 1,
-    kind: isNew ? 'created' : 'changed',
-    isRenamed: displayName !== known?.displayName,
-  })
-  const { above } = state.merged?.projects[slug] ?? NOTHING_ABOVE
-  const place = { document, organization: state.slug, project: slug, above }
-  planned.mappings.push({ place, isNew, after: content })
-}
-
-/** The name that the policy gives it, which goes first. */
-function mergedName({ merged }: DeclarationState, slug: string): string | null {
-  const origin = merged?.projects[slug]?.member('displayName') ?? null
-  if (origin === null || origin.origin === 'database') return null
-  return merged?.organization.projects[slug]?.displayName ?? null
+  return planOrganization(call, slug, { ...state, counts: null }, written, () => unchanged)
 }
 
 /** What each part of it would take as an edit of its own. */
@@ -338,25 +191,48 @@ async function mayAll(
   return null
 }
 
+type Counted = ReturnType<typeof countMappings>
+type Mappings = Pick<Organization, 'idpGroupMappings' | 'patternMappings'>
+
+/** Of the organization and its projects. */
+function counted(contents: readonly (Mappings | null)[]): Counted {
+  return contents.map(countMappings).reduce(
+    (total, { groups, patterns }) => ({
+      groups: total.groups + groups,
+      patterns: total.patterns + patterns,
+    }),
+    { groups: 0, patterns: 0 },
+  )
+}
+
+interface StoredContents {
+  organization: OrganizationContent
+  projects: Record<string, ProjectContent>
+}
+
+/** What the policy's source says of it counts as well, since it stands in the compiled form. */
+function contentsOfPolicy({ instance, slug }: DeclarationState): Mappings[] {
+  const { organizations } = instance.source.policy
+  const written = Object.hasOwn(organizations, slug) ? organizations[slug] : undefined
+  return written ? [written, ...Object.values(written.projects)] : []
+}
+
+function contentsBefore({ organization, projects }: DeclarationState): (StoredMappings | null)[] {
+  return [organization?.content ?? null, ...[...projects.values()].map(({ content }) => content)]
+}
+
+function contentsAfter({ organization, projects }: StoredContents): StoredMappings[] {
+  return [organization, ...Object.values(projects)]
+}
+
 /** Of all of it. What has too much already may still have less. */
-function overLimits(
-  { projects: known, organization }: DeclarationState,
-  {
-    organization: own,
-    projects,
-  }: { organization: OrganizationContent; projects: Record<string, ProjectContent> },
-): Refusal | null {
-  const sum = (contents: (StoredMappings | null)[]) => {
-    return contents.map(countMappings).reduce(
-      (total, { groups, patterns }) => ({
-        groups: total.groups + groups,
-        patterns: total.patterns + patterns,
-      }),
-      { groups: 0, patterns: 0 },
-    )
-  }
-  const before = sum([organization?.content ?? null, ...[...known.values()].map(({ content }) => content)])
-  const after = sum([own, ...Object.values(projects)])
+function overLimits(state: DeclarationState, stored: StoredContents): Refusal | null {
+  const { projects: known } = state
+  const { projects } = stored
+  const written = contentsOfPolicy(state)
+  const [before, after] = [contentsBefore(state), contentsAfter(stored)].map((contents) =>
+    counted([...written, ...contents]),
+  ) as [Counted, Counted]
   const living = [...known].filter(([, { isDeleted }]) => !isDeleted).map(([slug]) => slug)
   const ofPolicy = [...known]
     .filter(([, { inPolicy, isDeleted }]) => inPolicy && !isDeleted)

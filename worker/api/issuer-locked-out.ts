@@ -7,6 +7,7 @@ import { INSTANCE, parseDocumentName, type StoredMappings } from '../database/do
 import { nameWithin, organizationOf } from '../database/issuer-rows.ts'
 import type { Environment } from '../environment.ts'
 import type { InstanceInForce } from './effective.ts'
+import { own } from './people.ts'
 
 /** Of principals as many are named, and of mappings. */
 const NAMED_MAX = 100
@@ -115,11 +116,11 @@ function placeIn(policy: PolicyDocument, ref: NonNullable<ReturnType<typeof pars
   if (ref.kind === 'organization') {
     return {
       path: `organizations.${ref.organization}.`,
-      above: counted(policy.organizations[ref.organization] ?? none),
+      above: counted(own(policy.organizations, ref.organization) ?? none),
     }
   }
   if (ref.kind === 'project') {
-    const project = policy.organizations[ref.organization]?.projects[ref.project]
+    const project = own(own(policy.organizations, ref.organization)?.projects, ref.project)
     return {
       path: `organizations.${ref.organization}.projects.${ref.project}.`,
       above: counted(project ?? none),

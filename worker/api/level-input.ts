@@ -3,6 +3,7 @@
 import type { LevelOrigins } from '../../policy/layers.ts'
 import { MAPPINGS_MAX, PATTERNS_MAX } from '../../policy/limits.ts'
 import type { StoredMappings } from '../database/documents.ts'
+import { guard } from '../database/rows.ts'
 import type { Refusal } from '../refusal.ts'
 import { limitReached, refuseInput, setElsewhere } from './answers.ts'
 import {
@@ -64,6 +65,23 @@ export function countsStatement(
       'SELECT kind, count(*) AS count FROM group_mappings WHERE organization = ? AND document <> ? GROUP BY kind',
     )
     .bind(organization, document)
+}
+
+/** The same once more within the batch, after its rows: others may have come meanwhile. */
+export function countsGuards(
+  database: D1Database,
+  organization: string,
+  old: ReturnType<typeof countMappings>,
+  now: ReturnType<typeof countMappings>,
+): D1PreparedStatement[] {
+  const atMost = (kind: 'name' | 'pattern', max: number) => {
+    const condition = '(SELECT count(*) FROM group_mappings WHERE organization = ? AND kind = ?) > ?'
+    return guard(database, condition, [organization, kind, max])
+  }
+  return [
+    ...(now.groups > old.groups ? [atMost('name', MAPPINGS_MAX)] : []),
+    ...(now.patterns > old.patterns ? [atMost('pattern', PATTERNS_MAX)] : []),
+  ]
 }
 
 /** An organization that has too much already may still have less. */

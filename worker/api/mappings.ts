@@ -169,7 +169,12 @@ export function withStored<Level extends MergedLevel>(
 }
 
 /** As limits count them: each group and each pattern by itself. */
-export function countMappings(mappings: StoredMappings | null): { groups: number; patterns: number } {
+export function countMappings(
+  mappings: {
+    idpGroupMappings: { idpGroups: unknown[] }[]
+    patternMappings: { groupPatterns: unknown[] }[]
+  } | null,
+): { groups: number; patterns: number } {
   const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0)
   return {
     groups: sum((mappings?.idpGroupMappings ?? []).map(({ idpGroups }) => idpGroups.length)),

@@ -7,7 +7,15 @@ import type { Refusal } from '../refusal.ts'
 import { notFound } from './answers.ts'
 import { may } from './authorize.ts'
 import type { Call, SomeHandlers } from './call.ts'
-import { contentOfUser, type PlannedUser, planUser, readUser, type UserRow, userResource } from './people.ts'
+import {
+  contentOfUser,
+  own,
+  type PlannedUser,
+  planUser,
+  readUser,
+  type UserRow,
+  userResource,
+} from './people.ts'
 import { listUsers } from './users.ts'
 import { checkMatch, write } from './write.ts'
 
@@ -30,8 +38,10 @@ export const memberHandlers = {
   'members.remove': async (call) => {
     const { organization, user } = call.params
     const planned = await planMember(call, (given) => {
-      const { [organization]: own, ...organizations } = given.organizations
-      return own === undefined ? notFound('member', user) : { ...given, organizations }
+      const { [organization]: _gone, ...organizations } = given.organizations
+      return own(given.organizations, organization) === undefined
+        ? notFound('member', user)
+        : { ...given, organizations }
     })
     return planned.ok ? write(call, { ...planned.plan, body: () => ({ removed: user }) }) : planned
   },
@@ -78,7 +88,7 @@ function narrowed(preview: PreviewOf, organization: string): PreviewOf {
     const whole = await preview()
     const part = (content: unknown) => {
       const { given } = (content ?? {}) as { given?: DirectRoles }
-      return given?.organizations[organization] ?? null
+      return own(given?.organizations, organization) ?? null
     }
     return {
       ...whole,

@@ -176,7 +176,8 @@ export function errorOf(refusal: Refusal, kind: 'ORG' | 'GROUP', requestId: stri
     status,
     errorCode:
       status === 401 ? 'USER_UNAUTHORIZED' : (specific[reason] ?? CODES[reason] ?? reason.toUpperCase()),
-    detail: `${title} ${detail}`,
+    // What is there and may not be seen is said in the words of what is not there.
+    detail: reason === 'not_found' ? title : `${title} ${detail}`,
     parameters: errors.map(({ path }) => path),
     headers: refusalHeaders(problem),
   }

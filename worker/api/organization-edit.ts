@@ -34,8 +34,15 @@ import {
   organizationStatements,
   wholeOrganization,
 } from './effective.ts'
-import { checkCounts, countsStatement, type MappingCounts, takeLists, takeMembers } from './level-input.ts'
-import { echoMappings, lockedMembers, type WrittenLevel } from './mappings.ts'
+import {
+  checkCounts,
+  countsGuards,
+  countsStatement,
+  type MappingCounts,
+  takeLists,
+  takeMembers,
+} from './level-input.ts'
+import { countMappings, echoMappings, lockedMembers, type WrittenLevel } from './mappings.ts'
 import { previewChange } from './preview.ts'
 import type { Plan } from './write.ts'
 
@@ -50,7 +57,8 @@ export interface OrganizationState {
   projectCount: number
   /** Ids of the issuer records trusted in it. */
   issuers: string[]
-  counts: MappingCounts
+  /** Null: whoever plans more than this document counts all of it. */
+  counts: MappingCounts | null
 }
 
 type StateRows = InstanceRows &
@@ -147,7 +155,7 @@ function contentFrom(
   const rules = { roles, level: 'organization' as const, issuers }
   const lists = takeLists(written, merged, stored, origins ?? NOTHING_ABOVE, rules)
   if (!lists.ok) return lists
-  const over = checkCounts(counts, organization?.content ?? null, lists.mappings)
+  const over = counts && checkCounts(counts, organization?.content ?? null, lists.mappings)
   return over ?? { ok: true, content: { ...members.members, ...lists.mappings } }
 }
 
@@ -211,6 +219,9 @@ export async function planOrganization<Id extends OperationId>(
               organization?.content ?? null,
               content,
             ),
+            ...(state.counts === null
+              ? []
+              : countsGuards(DB, slug, countMappings(organization?.content ?? null), countMappings(content))),
           ]
         : [],
     audit: [
@@ -221,9 +232,10 @@ export async function planOrganization<Id extends OperationId>(
     judgement,
     version: after.version,
     taken: (columns) => {
-      return columns === 'guard'
-        ? refuse('name_taken', `The audience ${shown(facts.audience)} was taken meanwhile.`)
-        : slugTaken('an organization', slug)
+      if (columns !== 'guard') return slugTaken('an organization', slug)
+      return facts.audience === organization?.row.audience
+        ? refuse('version_conflict', 'Its projects have been changed meanwhile; repeat the change.')
+        : refuse('name_taken', `The audience ${shown(facts.audience)} was taken meanwhile.`)
     },
     preview: async () => {
       const [before, next] = [organization?.content ?? null, content]

@@ -18,6 +18,7 @@ import { type InputError, refuseInput } from './answers.ts'
 import type { Call } from './call.ts'
 import { readInstance } from './effective.ts'
 import { previewGiven } from './given-preview.ts'
+import { leftWithoutOwner } from './last-owner.ts'
 import type { Plan } from './write.ts'
 
 type User = z.infer<typeof UserResource>
@@ -77,8 +78,13 @@ export function userResource(row: UserRow, organization: string | null): User {
 }
 
 function partOf({ organizations }: DirectRoles, organization: string): DirectRoles {
-  const own = Object.hasOwn(organizations, organization) ? organizations[organization] : undefined
-  return { roles: [], organizations: own ? { [organization]: own } : {} }
+  const part = own(organizations, organization)
+  return { roles: [], organizations: part ? { [organization]: part } : {} }
+}
+
+/** A slug may be the name of something that every object has. */
+export function own<Value>(members: Readonly<Record<string, Value>> | undefined, name: string) {
+  return members !== undefined && Object.hasOwn(members, name) ? members[name] : undefined
 }
 
 export interface UserChange {
@@ -101,14 +107,17 @@ export async function planUser(
 ): Promise<{ ok: true; plan: PlannedUser } | Refusal> {
   const { environment, now } = call
   const { id, before, after } = change
-  const { source, settings } = await readInstance(environment)
-  const { roles } = source.policy
+  const instance = await readInstance(environment)
+  const { settings } = instance
+  const { roles } = instance.source.policy
   const wrong = await refusalOf(call, change, roles)
   if (wrong) return wrong
   const version = before?.version ?? change.version ?? 0
   const name = userName(id)
   const same = before !== null && JSON.stringify(before.content) === JSON.stringify(after)
   const judgement = await judge(call, change, roles, settings)
+  const contents = { before: before?.content ?? null, after }
+  const ownerless = await leftWithoutOwner(call, instance, name, contents)
   return {
     ok: true,
     plan: {
@@ -116,11 +125,17 @@ export async function planUser(
       derived: same ? [] : userRows(environment.DB, id, after, { version: version + 1, at: now }),
       audit: same ? [] : auditOf(change),
       version: same ? version : version + 1,
-      judgement,
+      judgement: ownerless.length === 0 ? judgement : withLastOwner(judgement, ownerless),
       preview: () => previewOf(call, change, roles),
       taken: (columns) => takenBy(columns),
     },
   }
+}
+
+function withLastOwner(judgement: Judgement, ownerless: string[]): Judgement {
+  const where = ownerless.map((slug) => (slug === '' ? 'of the instance' : `of organization ${slug}`))
+  const message = `this takes the last owner ${where.join(', ')}`
+  return { ...judgement, toConfirm: [{ what: 'last-owner', message }, ...judgement.toConfirm] }
 }
 
 export function takenBy(columns: string): Refusal {
@@ -204,13 +219,14 @@ async function errorsOfGiven(
   const slugs: string[] = []
   const projects: [string, string][] = []
   for (const [slug, here] of Object.entries(after.organizations)) {
-    const known = before?.organizations[slug]
+    const known = own(before?.organizations, slug)
     const path = `given.organizations.${slug}`
     if (known === undefined) slugs.push(slug)
     check(here.roles, known?.roles, 'organization', `${path}.roles`)
     for (const [project, list] of Object.entries(here.projects)) {
-      if (known?.projects[project] === undefined) projects.push([slug, project])
-      check(list, known?.projects[project], 'project', `${path}.projects.${project}`)
+      const had = own(known?.projects, project)
+      if (had === undefined) projects.push([slug, project])
+      check(list, had, 'project', `${path}.projects.${project}`)
     }
   }
   return [...errors, ...(await missingPlaces(environment.DB, slugs, projects))]
@@ -270,16 +286,16 @@ async function judge(
   const known = new Set((before?.content.identities ?? []).map(keyOf))
   const links = after?.identities.some((identity) => !known.has(keyOf(identity))) ?? false
   const old = before === null ? [] : grantsOf(holder, before.content.given)
-  const own = [...(before?.content.identities ?? []), ...(after?.identities ?? [])].some((identity) => {
+  const isOwn = [...(before?.content.identities ?? []), ...(after?.identities ?? [])].some((identity) => {
     return identity.issuer === call.principal.issuer && identity.subject === call.principal.subject
   })
   const judgement = await judgeGiven(call, settings, {
     roles,
     before: links && before !== null ? [] : old,
     after: now,
-    holder: own ? 'actor' : 'another',
+    holder: isOwn ? 'actor' : 'another',
   })
-  const ends = own && before?.content.status === 'active' && after?.status === 'inactive'
+  const ends = isOwn && before?.content.status === 'active' && after?.status === 'inactive'
   if (!ends || settings.confirmOwnAccess === false) return judgement
   const message = 'this deactivates the user that you are'
   return { ...judgement, toConfirm: [...judgement.toConfirm, { what: 'own-access', message }] }
@@ -312,7 +328,7 @@ function auditOf({ id, before, after }: UserChange): Plan<OperationId>['audit'] 
     ...Object.keys(now?.given.organizations ?? {}),
   ])
   const parts = [...slugs].flatMap((slug) => {
-    const [left, right] = [old?.given.organizations[slug] ?? null, now?.given.organizations[slug] ?? null]
+    const [left, right] = [old, now].map((content) => own(content?.given.organizations, slug) ?? null)
     if (JSON.stringify(left) === JSON.stringify(right)) return []
     return [{ chain: slug, target, before: left, after: right }]
   })

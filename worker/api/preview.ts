@@ -1,17 +1,21 @@
 // What a change would do: what differs, who of the known principals gains and loses what, and what lint says of it.
 // Only principals who carry a group that the change touches are looked at, a page at a time.
 import { compilePolicy } from '../../policy/compile.ts'
+import { rolesAt } from '../../policy/decide.ts'
 import { diffPolicies, type PrincipalDiff } from '../../policy/diff.ts'
 import { compareDocuments, type StructuralChange } from '../../policy/diff-structure.ts'
 import { foldCase } from '../../policy/fold-case.ts'
+import { levelOf } from '../../policy/level.ts'
 import { lintPolicy, type Warning } from '../../policy/lint.ts'
-import { loadPolicy } from '../../policy/loaded.ts'
+import { loadPolicy, type WholePolicy } from '../../policy/loaded.ts'
+import { mappingLists } from '../../policy/mapping-sites.ts'
 import type { Preview } from '../../policy/operations/common.ts'
-import { matchPattern, parsePattern } from '../../policy/pattern.ts'
-import type { DirectGrant, Groups, Principal } from '../../policy/principal.ts'
+import { findPatterns, matchPattern, parsePattern } from '../../policy/pattern.ts'
+import { type DirectGrant, type Groups, groupsAt, type Principal } from '../../policy/principal.ts'
 import { describePath } from '../../policy/problems.ts'
-import type { GroupMapping, PatternMapping } from '../../policy/schema.ts'
+import type { GroupMapping, PatternMapping, PolicyDocument } from '../../policy/schema.ts'
 import { groupKeyOf } from '../database/rows.ts'
+import { may } from './authorize.ts'
 import type { Call } from './call.ts'
 import type { DocumentChange } from './change.ts'
 import { encodeCursor, readCursor } from './pages.ts'
@@ -34,7 +38,7 @@ export interface PreviewOptions {
  * every level where something changes.
  */
 export async function previewChange(
-  call: Pick<Call, 'environment' | 'now' | 'wishes'>,
+  call: Pick<Call, 'environment' | 'now' | 'wishes' | 'held'>,
   change: DocumentChange,
   { considered = 'carriers', cursor = call.wishes.cursor }: PreviewOptions = {},
 ): Promise<PreviewParts> {
@@ -43,21 +47,28 @@ export async function previewChange(
   const position = readCursor(CURSOR, cursor)
   const found = await knownPrincipals(call, who, position.ok ? position.after : null)
   const now = Math.floor(call.now / 1000)
-  const versions = [change.before, change.after].map((document) => {
-    return { document, policy: loadPolicy(compilePolicy(document)) }
+  const versionOf = (document: PolicyDocument) => ({
+    document,
+    policy: loadPolicy(compilePolicy(document)),
   })
+  const versions = [versionOf(change.before), versionOf(change.after)] as const
   const { principals } = diffPolicies(
-    versions[0] as (typeof versions)[number],
-    versions[1] as (typeof versions)[number],
+    versions[0],
+    versions[1],
     found.rows.map(({ principal }) => principal),
     now,
   )
+  const readsAll = await may(call, 'instance.users.read', { kind: 'global' })
+  const isKnown = readsAll ? () => true : knownBefore(versions[0], now)
   const names = new Map(found.rows.map((row) => [keyOf(row.principal), row]))
   return {
     changes: structure.map(changeItem),
     principals: {
       considered: found.total,
-      items: principals.map((diff) => principalItem(diff, names.get(keyOf(diff)))),
+      items: principals.map((diff) => {
+        const row = names.get(keyOf(diff))
+        return row === undefined || isKnown(row.principal) ? principalItem(diff, row) : nameless(diff)
+      }),
       next: found.next,
     },
     findings: findingsOf(change, structure, now),
@@ -85,6 +96,43 @@ function principalItem(diff: PrincipalDiff, row: KnownRow | undefined) {
     displayName: row?.displayName ?? null,
     email: row?.principal.email ?? null,
     levels: diff.levels,
+  }
+}
+
+/** That there is somebody, and not who: they carry a group, and the organization has not had to do with them. */
+function nameless({ issuer, levels }: PrincipalDiff) {
+  return { issuer, subject: null, displayName: null, email: null, levels }
+}
+
+/**
+ * Whom the organizations have to do with already: those their own issuers vouch for, their members, and whoever has
+ * a role there or carries a group that they name. Of others the instance knows, and a draft that names everybody's
+ * groups must not list them.
+ */
+function knownBefore(
+  { document, policy }: { document: PolicyDocument; policy: WholePolicy },
+  now: number,
+): (principal: Principal) => boolean {
+  const slugs = Object.keys(document.organizations)
+  const named = new Set(
+    mappingLists(document)
+      .filter(({ level }) => level.kind !== 'global')
+      .flatMap(({ idpGroupMappings }) =>
+        idpGroupMappings.flatMap(({ idpGroups }) => idpGroups.map(foldCase)),
+      ),
+  )
+  return (principal) => {
+    if (principal.voucher.organization !== null) return true
+    if (principal.given.some(({ organization }) => slugs.includes(organization ?? ''))) return true
+    const groups = groupsAt(principal, now)
+    const names = 'names' in groups ? groups.names : []
+    if (names.some((name) => named.has(foldCase(name)))) return true
+    return slugs.some((slug) => {
+      const organization = policy.organization(slug)
+      if (organization === null) return false
+      if (names.some((name) => findPatterns(organization.patterns, name).length > 0)) return true
+      return rolesAt(policy, organization, principal, levelOf(slug, null), now).roles.length > 0
+    })
   }
 }
 
@@ -139,9 +187,10 @@ async function touchedBy(
       for (const text of changedNames(before, after, fields)) patterns.set(text, mapping)
     }
   }
-  for (const name of await matching(environment.DB, patterns)) groups.add(foldCase(name))
+  const carried = await matching(environment.DB, patterns)
+  for (const name of carried ?? []) groups.add(foldCase(name))
   return {
-    everybody: false,
+    everybody: carried === null,
     groups: [...groups],
     organizations: [...organizations],
     within: everywhere ? null : [...within],
@@ -161,20 +210,24 @@ function changedNames(before: unknown, after: unknown, fields: readonly string[]
   return [...old.filter((name) => !has.has(name)), ...now.filter((name) => !had.has(name))]
 }
 
-/** Known groups that a pattern matches: found by the text it begins with, then matched. */
+/** Of more groups that begin as a pattern does, it is not worth finding out which match: everybody is looked at. */
+const MATCHED_MAX = 10_000
+
+/** Known groups that a pattern matches: found by the text it begins with, then matched. Null: too many. */
 async function matching(
   database: D1Database,
   patterns: ReadonlyMap<string, PatternMapping>,
-): Promise<string[]> {
+): Promise<string[] | null> {
   if (patterns.size === 0) return []
   const prefixes = [...new Set([...patterns.keys()].map((text) => groupKeyOf('pattern', text)))]
   const { results } = await database
     .prepare(
       `SELECT DISTINCT g.group_name AS name FROM json_each(?) AS prefix
-        JOIN known_groups g ON g.group_key >= prefix.value AND g.group_key < prefix.value || char(1114111)`,
+        JOIN known_groups g ON g.group_key >= prefix.value AND g.group_key < prefix.value || char(1114111) LIMIT ?`,
     )
-    .bind(JSON.stringify(prefixes))
+    .bind(JSON.stringify(prefixes), MATCHED_MAX + 1)
     .all<{ name: string }>()
+  if (results.length > MATCHED_MAX) return null
   const parsed = [...patterns].flatMap(([text, { ignoreCase = false }]) => {
     const one = parsePattern(text, { ignoreCase })
     return one.ok ? [{ pattern: one.pattern, ignoreCase }] : []

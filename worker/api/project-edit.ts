@@ -35,8 +35,15 @@ import {
   projectStatements,
   wholeOrganization,
 } from './effective.ts'
-import { checkCounts, countsStatement, type MappingCounts, takeLists, takeMembers } from './level-input.ts'
-import { echoMappings, lockedMembers, type WrittenLevel } from './mappings.ts'
+import {
+  checkCounts,
+  countsGuards,
+  countsStatement,
+  type MappingCounts,
+  takeLists,
+  takeMembers,
+} from './level-input.ts'
+import { countMappings, echoMappings, lockedMembers, type WrittenLevel } from './mappings.ts'
 import { countProjects, issuersOf, organizationsOf, slugTaken } from './organization-edit.ts'
 import { previewChange } from './preview.ts'
 import type { Plan } from './write.ts'
@@ -209,6 +216,7 @@ export async function planProject<Id extends OperationId>(
           ...(project ? changedProject(DB, facts, project.row, now) : await newProject(DB, facts, now)),
           ...(isNew ? [projectsGuard(DB, owner)] : []),
           ...mappingStatements(DB, place, project?.content ?? null, content),
+          ...countsGuards(DB, owner, countMappings(project?.content ?? null), countMappings(content)),
         ]
       : [],
     audit: [

@@ -2,7 +2,7 @@
 // checked against what stands around it today and judged like an edit.
 import { NOTHING_TO_JUDGE } from '../../policy/granting.ts'
 import type { OperationId } from '../../policy/operations/table.ts'
-import { changedMembers } from '../database/audit.ts'
+import { changedMembers, sha256 } from '../database/audit.ts'
 import { contentOf, type VersionRow } from '../database/batch.ts'
 import {
   type ContentOf,
@@ -12,9 +12,9 @@ import {
   type OrganizationContent,
   type ProjectContent,
 } from '../database/documents.ts'
-import { policyText } from '../database/policy-source.ts'
+import { bundledPolicy, policyText, type StoredPolicy } from '../database/policy-source.ts'
 import type { Refusal } from '../refusal.ts'
-import { notFound, setElsewhere } from './answers.ts'
+import { notFound, refuseInput, setElsewhere } from './answers.ts'
 import type { Call } from './call.ts'
 import { planInstance, readInstanceState } from './instance-edit.ts'
 import { planIssuerRestore } from './issuers.ts'
@@ -60,10 +60,15 @@ export const RESTORERS: { [Kind in DocumentKind]: Restorer<Kind> } = {
     const written = { ...content, displayName: content.displayName ?? null }
     return planned(await planProject(call, { organization, project }, state, written, noBody))
   },
-  policy: async (call, _ref, content) => {
+  policy: async (call, _ref, content: StoredPolicy) => {
     const { environment } = call
     const locked = lockOf(environment)
     if (locked) return setElsewhere('The policy', locked)
+    if (content.source === null && content.bundled !== (await sha256((await bundledPolicy()).text))) {
+      const message =
+        'came with another build of the Worker, and is too long to be kept here; deploy that one'
+      return refuseInput([{ path: 'version', message }])
+    }
     const { text } = await policyText(content)
     return planPolicy(call, text, await readPolicyDocument(environment))
   },
