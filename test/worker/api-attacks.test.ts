@@ -287,6 +287,25 @@ describe('a mistake of the caller is no fault of ours', () => {
     expect(reasonOf(restored)).toBe('400 input_invalid')
   })
 
+  it.each([
+    ['a name', { displayName: 'a\ud800' }],
+    ['a group', { idpGroupMappings: [{ roleName: 'ORG_MEMBER', idpGroups: ['\udc00b'] }] }],
+  ])('half of a surrogate pair in %s', async (_where, body) => {
+    const made = await api.ask('POST', '/organizations', { body: { slug: 'halved', ...body } })
+    expect(reasonOf(made)).toBe('400 input_invalid')
+    const whole = { slug: 'halved', displayName: '\u{1f600}' }
+    const dry = await api.ask('POST', '/organizations', { body: whole, query: { dryRun: 'true' } })
+    expect(dry.status).toBe(200)
+  })
+
+  it('a database that is away: whether a change was saved is not claimed', async () => {
+    await api.stack.faults({ d1: 'unreachable' })
+    const away = await api.ask('POST', '/organizations', { body: { slug: 'unsaved' } })
+    await api.stack.faults({})
+    expect(reasonOf(away)).toBe('503 database_unavailable')
+    expect(away.json.detail).toMatch(/not known whether it was saved/)
+  })
+
   it('an organization by a name that every object has', async () => {
     await api.make('POST', '/organizations', { body: { slug: 'constructor' } })
     await api.make('POST', '/organizations/constructor/projects', { body: { slug: 'constructor' } })

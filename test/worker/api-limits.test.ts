@@ -76,7 +76,8 @@ describe('an organization holds', () => {
       })
     }
     const answers = await Promise.all(['a', 'b', 'c'].map(make))
-    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409])
+    // Whoever read it before the first one was saved is told to repeat it.
+    expect(answers.map(({ status }) => (status === 412 ? 409 : status)).sort()).toEqual([201, 409, 409])
     const refused = await make('d')
     expect(reasonOf(refused)).toBe('409 limit_reached')
     expect(refused.json).toMatchObject({ limit: PROJECTS_MAX, count: PROJECTS_MAX + 1 })

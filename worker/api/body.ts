@@ -31,6 +31,8 @@ export async function readJson(request: Request, bytesMax: number): Promise<Read
   }
   const members = countMembers(value, 1)
   if (members === null) return invalidBody(`The body is nested more than ${JSON_DEPTH_MAX} levels deep.`)
+  if (!isWellFormed(text, value))
+    return invalidBody('The body has half of a surrogate pair, which is no text.')
   // docs/decisions/json-duplicates.md: a member that stands twice is written twice and read once.
   if (members !== countWritten(text)) return invalidBody('An object in the body has a member twice.')
   return { ok: true, value, text }
@@ -63,6 +65,20 @@ async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array
     position += chunk.byteLength
   }
   return bytes
+}
+
+/**
+ * Half of a surrogate pair cannot be written as UTF-8, so it would be another text wherever it is kept. In JSON that
+ * came as UTF-8 it can only be an escape, which hardly anybody writes.
+ */
+function isWellFormed(json: string, value: unknown): boolean {
+  return !/\\u[dD][89a-fA-F]/.test(json) || everyString(value, (text) => text.isWellFormed())
+}
+
+function everyString(value: unknown, holds: (text: string) => boolean): boolean {
+  if (typeof value === 'string') return holds(value)
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([name, member]) => holds(name) && everyString(member, holds))
 }
 
 function countMembers(value: unknown, depth: number): number | null {

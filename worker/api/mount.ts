@@ -70,7 +70,10 @@ function isDatabaseAway({ message }: Error): boolean {
 
 function answerAway(error: Error, requestId: string): Response {
   console.error(`request ${requestId}:`, error)
-  return respond(refuse('database_unavailable', 'Nothing was changed; repeat the request.'), 0, requestId)
+  // The answer of a commit may have been lost on its way.
+  const detail =
+    'Repeat the request. Of a change it is not known whether it was saved: read it first, or send it with the same Idempotency-Key.'
+  return respond(refuse('database_unavailable', detail), 0, requestId)
 }
 
 /** HEAD is answered as GET without its body, by Hono. There is no CORS: the API is for no other site's pages. */
