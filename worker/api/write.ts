@@ -77,7 +77,14 @@ export async function write<Id extends OperationId>(call: Call<Id>, plan: Plan<I
     audit: plan.audit,
     idempotency,
   })
-  if (!committed.ok) return (await replay(call)) ?? refuseCommit(committed, first?.version ?? 0, plan.taken)
+  if (!committed.ok) {
+    // Whoever makes something was not at any version: somebody else has made it meanwhile.
+    const isMade = committed.reason === 'version_conflict' && call.operation.write?.kind === 'create'
+    const failed: typeof committed = isMade
+      ? { ok: false, reason: 'taken', columns: 'versions.document' }
+      : committed
+    return (await replay(call)) ?? refuseCommit(failed, first?.version ?? 0, plan.taken)
+  }
   const headers = await publish(
     environment,
     committed.seq,
