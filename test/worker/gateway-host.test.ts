@@ -1,7 +1,15 @@
 // The gateway host: health, our key set, and nothing else.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { expectRefused } from '../support/refused.ts'
-import { API_HOST, operatorToken, PAYMENTS, routeTo, type Setting, startSetting, WEB } from '../support/setting.ts'
+import {
+  API_HOST,
+  operatorToken,
+  PAYMENTS,
+  routeTo,
+  type Setting,
+  startSetting,
+  WEB,
+} from '../support/setting.ts'
 import { type Asked, GATEWAY_HOST } from '../support/stack.ts'
 import { makeKey, mintToken } from '../support/tokens.ts'
 
