@@ -266,6 +266,64 @@ describe('limits', () => {
   })
 })
 
+it('more keys than an account may have are not made at once', async () => {
+  const accounts = '/organizations/acme/projects/payments/serviceAccounts'
+  const account = { name: 'Many keys', authenticationMethod: 'key' }
+  const { id } = await api.make('POST', accounts, { body: account })
+  const headers = { prefer: 'respond-async' }
+  await Promise.all(
+    Array.from({ length: 30 }, () => api.ask('POST', `${accounts}/${id}/keys`, { body: {}, headers })),
+  )
+  expect((await api.make('GET', `${accounts}/${id}`)).keys).toHaveLength(10)
+})
+
+describe('what was given in a place that is deleted', () => {
+  it('is not had again when the policy names the place', async () => {
+    const paths = { phoenix: '/organizations/phoenix', nest: '/organizations/aviary/projects/nest' }
+    for (const slug of ['phoenix', 'aviary']) await api.make('POST', '/organizations', { body: { slug } })
+    for (const slug of ['nest', 'egg']) {
+      await api.make('POST', '/organizations/aviary/projects', { body: { slug } })
+    }
+    const projects = { nest: ['GROUP_OWNER'], egg: ['GROUP_OWNER'] }
+    const organizations = { phoenix: { roles: ['ORG_OWNER'] }, aviary: { projects } }
+    const { id } = await api.make('POST', '/users', {
+      body: {
+        displayName: 'Phil',
+        identities: [{ issuer: 'people', subject: 'phil' }],
+        given: { organizations },
+      },
+    })
+    await api.make('DELETE', paths.phoenix, { query: { confirm: 'phoenix' } })
+    await api.make('DELETE', paths.nest, { query: { confirm: 'nest' } })
+    const declared = await api.ask('GET', '/organizations/aviary/declaration')
+    await api.make('PUT', '/organizations/aviary/declaration', {
+      headers: { 'if-match': declared.headers.etag as string },
+      query: { confirm: 'deletions' },
+      body: { ...declared.json, projects: {} },
+    })
+    const { version, given } = await api.make('GET', `/users/${id}`)
+    expect({ version, given: given.organizations }).toEqual({
+      version: 4,
+      given: { aviary: { roles: [], projects: {} } },
+    })
+    await api.make('PATCH', `/users/${id}`, { ifMatch: version, body: { displayName: 'Philip' } })
+    const policy = await api.make('GET', '/policy')
+    const named = JSON.parse(policy.source)
+    Object.assign(named.organizations, { phoenix: {}, aviary: { projects: { nest: {}, egg: {} } } })
+    await api.make('PUT', '/policy', {
+      ifMatch: policy.version,
+      body: { source: JSON.stringify(named) },
+    })
+    const as = { subject: 'phil', groups: [] }
+    const answers = await Promise.all(
+      [...Object.values(paths), '/organizations/aviary/projects/egg'].map((path) =>
+        api.ask('GET', path, { as }),
+      ),
+    )
+    expect(answers.map(reasonOf)).toEqual(Array(3).fill('404 not_found'))
+  })
+})
+
 describe('a mistake of the caller is no fault of ours', () => {
   it('restoring a policy that came with another build', async () => {
     const database = await api.stack.database()

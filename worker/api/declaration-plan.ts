@@ -32,6 +32,7 @@ import { type DeclaredIssuers, planIssuers } from './declaration-issuers.ts'
 import { listsToWrite, type PlannedProjects, type Progress, planProjects } from './declaration-projects.ts'
 import { type DeclarationState, mergeOf } from './declaration-state.ts'
 import { aroundOrganizations, wholeInstance } from './effective.ts'
+import { leavingMembers } from './leaving-members.ts'
 import { countsGuards } from './level-input.ts'
 import { countMappings } from './mappings.ts'
 import { organizationsOf, planOrganization } from './organization-edit.ts'
@@ -87,7 +88,14 @@ export async function planDeclaration(
     state.instance.settings,
   )
   const accounts = await accountsOf(DB, slug, projects.deleted)
-  const documents = [...own.documents, ...projects.documents, ...issuers.documents, ...accounts]
+  const members = await leavingMembers(DB, slug, projects.deleted, now)
+  const documents = [
+    ...own.documents,
+    ...projects.documents,
+    ...issuers.documents,
+    ...accounts,
+    ...members.documents,
+  ]
   const names = {
     created: [...issuers.created],
     changed: [...issuers.changed],
@@ -109,6 +117,7 @@ export async function planDeclaration(
           ...(organization ? [organizationGuard(DB, slug)] : []),
           ...(await declaredProjects(DB, slug, projects.rows, now)),
           ...declaredMappings(DB, slug, projects.mappings),
+          ...members.derived,
           ...projectsGone(DB, slug, projects.deleted, now),
           ...countsGuards(DB, slug, counted(contentsBefore(state)), counted(contentsAfter(stored))),
           ...issuers.derived,

@@ -13,6 +13,7 @@ import { type Refusal, refuse } from '../refusal.ts'
 import { setElsewhere } from './answers.ts'
 import type { Call } from './call.ts'
 import { wholeOrganization } from './effective.ts'
+import { leavingMembers } from './leaving-members.ts'
 import { type OrganizationState, organizationsOf } from './organization-edit.ts'
 import { previewChange } from './preview.ts'
 import type { Plan } from './write.ts'
@@ -47,12 +48,14 @@ export async function planDeletion<Id extends DeletionOf>(
   const locked = setInPolicy(place, state)
   if (locked) return locked
   const found = await readAll<Within>(DB, withinStatements(DB, place))
+  const members = await leavingMembers(DB, organization, project === null ? null : [project], now)
   const name = project === null ? organizationName(organization) : projectName(organization, project)
   const documents: DocumentEdit[] = [
     { name, version, content: null },
     ...found.documents
       .filter(({ document }) => document !== name)
       .map((row) => ({ name: row.document, version: row.version, content: null })),
+    ...members.documents,
   ]
   const slug = project ?? organization
   const answer: DeletedBody = {
@@ -71,7 +74,7 @@ export async function planDeletion<Id extends DeletionOf>(
   return {
     ok: true,
     documents,
-    derived: [unchangedGuard(DB, place, found), ...deletionStatements(DB, place, now)],
+    derived: [unchangedGuard(DB, place, found), ...members.derived, ...deletionStatements(DB, place, now)],
     audit: [
       { chain: organization, target, before, after: null },
       ...(project === null ? [{ chain: '', target, before: counts, after: null }] : []),

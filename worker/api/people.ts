@@ -13,6 +13,7 @@ import { changedMembers } from '../database/audit.ts'
 import { type SettingsContent, type UserContent, userName } from '../database/documents.ts'
 import { organizationOf } from '../database/issuer-rows.ts'
 import { grantsOf, userRows } from '../database/people-rows.ts'
+import { guard } from '../database/rows.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
 import { type InputError, refuseInput } from './answers.ts'
 import type { Call } from './call.ts'
@@ -122,7 +123,12 @@ export async function planUser(
     ok: true,
     plan: {
       documents: same ? [] : [{ name, version, content: after }],
-      derived: same ? [] : userRows(environment.DB, id, after, { version: version + 1, at: now }),
+      derived: same
+        ? []
+        : [
+            ...placesGuards(environment.DB, contents),
+            ...userRows(environment.DB, id, after, { version: version + 1, at: now }),
+          ],
       audit: same ? [] : auditOf(change),
       version: same ? version : version + 1,
       judgement: ownerless.length === 0 ? judgement : withLastOwner(judgement, ownerless),
@@ -132,6 +138,33 @@ export async function planUser(
   }
 }
 
+/** A place where something is given anew may have been deleted since it was looked up. */
+function placesGuards(
+  database: D1Database,
+  { before, after }: { before: UserContent | null; after: UserContent | null },
+): D1PreparedStatement[] {
+  const old = before?.given.organizations
+  const added = Object.entries(after?.given.organizations ?? {})
+  const slugs = added.map(([slug]) => slug).filter((slug) => own(old, slug) === undefined)
+  const projects = added.flatMap(([slug, here]) => {
+    const known = own(old, slug)?.projects
+    return Object.keys(here.projects).flatMap((name) =>
+      own(known, name) === undefined ? [[slug, name]] : [],
+    )
+  })
+  const missing = (rows: unknown[], found: string) => {
+    const condition = `EXISTS (SELECT 1 FROM json_each(?) AS place WHERE NOT EXISTS (${found} AND deleted_at IS NULL))`
+    return rows.length === 0 ? [] : [guard(database, condition, [JSON.stringify(rows)])]
+  }
+  return [
+    ...missing(slugs, 'SELECT 1 FROM organizations WHERE slug = place.value'),
+    ...missing(
+      projects,
+      'SELECT 1 FROM projects WHERE organization = place.value ->> 0 AND slug = place.value ->> 1',
+    ),
+  ]
+}
+
 function withLastOwner(judgement: Judgement, ownerless: string[]): Judgement {
   const where = ownerless.map((slug) => (slug === '' ? 'of the instance' : `of organization ${slug}`))
   const message = `this takes the last owner ${where.join(', ')}`
@@ -139,6 +172,9 @@ function withLastOwner(judgement: Judgement, ownerless: string[]): Judgement {
 }
 
 export function takenBy(columns: string): Refusal {
+  if (columns === 'guard') {
+    return refuse('version_conflict', 'A place it names has been deleted meanwhile; repeat the change.')
+  }
   return columns.startsWith('identities.')
     ? refuse('name_taken', 'The identity belongs to another user or service account; unlink it there first.')
     : refuse('already_exists', `There is one with the same ${columns}.`)

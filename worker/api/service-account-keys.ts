@@ -1,6 +1,7 @@
 // Handlers of the keys of service accounts ([1-28]). A key is shown once, in the answer to its making; audit and
 // lists have its id and its times. Several may be valid at a time, so that one can follow another.
 import { timeText } from '../../policy/explain-failed.ts'
+import { guard } from '../database/rows.ts'
 import { makeAccessKey } from './access-keys.ts'
 import { limitReached, notFound, refuseInput } from './answers.ts'
 import type { Call, SomeHandlers } from './call.ts'
@@ -56,6 +57,12 @@ export const serviceAccountKeyHandlers = {
           `INSERT INTO service_account_keys (id, service_account, hash, created_at, expires_at)
             SELECT ?, id, ?, ?, ? FROM service_accounts WHERE id = ? AND deleted_at IS NULL`,
         ).bind(id, hash, now, expiresAt, row.id),
+        guard(
+          environment.DB,
+          `(SELECT count(*) FROM service_account_keys WHERE service_account = ?1 AND revoked_at IS NULL
+            AND coalesce(expires_at > ?2, true)) > ?3`,
+          [row.id, now, KEYS_MAX],
+        ),
       ],
       audit: [auditOf(call, null, { key: id, expiresAt: body.expiresAt ?? null })],
       judgement,
