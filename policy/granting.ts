@@ -3,7 +3,7 @@
 import { compilePolicy } from './compile.ts'
 import { rolesAt } from './decide.ts'
 import { capturedPlaces } from './diff-places.ts'
-import { compareDocuments } from './diff-structure.ts'
+import { compareDocuments, type StructuralChange } from './diff-structure.ts'
 import { foldCase } from './fold-case.ts'
 import { describeLevel, type Level } from './level.ts'
 import { lintGranted, lintOwners } from './lint-grants.ts'
@@ -49,6 +49,7 @@ export interface Granting {
 export interface Prepared {
   before: PolicyDocument
   after: PolicyDocument
+  structure: readonly StructuralChange[]
   principal: Principal
   /** Where the actor's roles are asked for, besides those above. */
   levels: Level[]
@@ -80,7 +81,7 @@ export function prepareGranting({
   if (structure.some(({ part }) => part === 'role')) {
     for (const document of [before, after]) placesWhereMapped(document, principal).forEach(add)
   }
-  return { before, after, principal, levels: [...levels.values()], old, next, begun }
+  return { before, after, structure, principal, levels: [...levels.values()], old, next, begun }
 }
 
 type Mapping = GroupMapping | PatternMapping
@@ -131,9 +132,9 @@ export function judgeGranting({ before, after, actor, now }: Granting): Judgemen
 }
 
 export function judgePrepared(prepared: Prepared, held: GrantingActor, now: number): Judgement {
-  const { before, after } = prepared
+  const { before, after, structure } = prepared
   const actor = withThoseAbove(held)
-  const given = lintGranted(after, before, actor).map(({ path, message }) => {
+  const given = lintGranted(after, before, actor, structure).map(({ path, message }) => {
     return { reason: 'grant_not_allowed' as const, path: describePath(path), message }
   })
   const own = judgeOwn(prepared, actor, now)

@@ -104,11 +104,16 @@ interface Given {
 }
 
 /** Every role the change gives that the actor may not give, by the rules in force before the change. */
-export function lintGranted(after: PolicyDocument, before: PolicyDocument, actor: Actor): Warning[] {
+export function lintGranted(
+  after: PolicyDocument,
+  before: PolicyDocument,
+  actor: Actor,
+  structure: readonly StructuralChange[] = compareDocuments(before, after),
+): Warning[] {
   const mayGrant = memoizeByLevel((level) => {
     return mayGrantWith(before.roles, actor.rolesAt(level))
   })
-  return compareDocuments(before, after)
+  return structure
     .flatMap(givenBy)
     .filter(({ role, level }) => !mayGrant(level).has(role))
     .map(({ role, level, path }) => {

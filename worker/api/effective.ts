@@ -55,7 +55,7 @@ const sourceByEnvironment = new WeakMap<Environment, Known['policy']>()
 
 /** For a batch: give what it finds to sourceInForce. */
 export function sourceStatement(environment: Environment) {
-  return { policy: newerVersion(environment.DB, POLICY, sourceByEnvironment.get(environment)?.version ?? 0) }
+  return { policy: newerVersion(POLICY, sourceByEnvironment.get(environment)?.version ?? 0) }
 }
 
 /** The policy's source, for what the file says of an organization or a project. */
@@ -95,11 +95,10 @@ async function whole(
 /** For a batch: give what they find to instanceInForce. */
 export function instanceStatements(environment: Environment) {
   const known = knownByEnvironment.get(environment)
-  const { DB } = environment
   return {
     ...sourceStatement(environment),
-    instance: newerVersion(DB, INSTANCE, known?.instance.version ?? 0),
-    settings: newerVersion(DB, SETTINGS, known?.settings.version ?? 0),
+    instance: newerVersion(INSTANCE, known?.instance.version ?? 0),
+    settings: newerVersion(SETTINGS, known?.settings.version ?? 0),
   }
 }
 export type SourceRow = Record<'policy', VersionRow>
@@ -170,22 +169,22 @@ export interface OrganizationInForce {
   merged: MergedOrganization
 }
 
+/** The rows of what is deleted are read too: a slug is never used again. */
 export function organizationStatements({ DB }: Environment, slug: string) {
   return {
-    organizationRow: DB.prepare('SELECT * FROM organizations WHERE slug = ? AND deleted_at IS NULL').bind(
-      slug,
-    ),
-    organization: newestVersion(DB, organizationName(slug)),
+    organizationRow: DB.prepare('SELECT * FROM organizations WHERE slug = ?').bind(slug),
+    organization: newestVersion(organizationName(slug)),
   }
 }
 export type OrganizationRows = { organizationRow: OrganizationRow; organization: VersionRow }
 
 export function projectStatements({ DB }: Environment, organization: string, project: string) {
   return {
-    projectRow: DB.prepare(
-      'SELECT * FROM projects WHERE organization = ? AND slug = ? AND deleted_at IS NULL',
-    ).bind(organization, project),
-    project: newestVersion(DB, projectName(organization, project)),
+    projectRow: DB.prepare('SELECT * FROM projects WHERE organization = ? AND slug = ?').bind(
+      organization,
+      project,
+    ),
+    project: newestVersion(projectName(organization, project)),
   }
 }
 export type ProjectRows = { projectRow: ProjectRow; project: VersionRow }
@@ -197,7 +196,7 @@ export function organizationInForce(
   projects: Record<string, ProjectContent> = {},
 ): OrganizationInForce | null {
   const [row] = rows.organizationRow
-  if (!row) return null
+  if (!row || row.deleted_at !== null) return null
   const content = contentOf<OrganizationContent>(rows.organization[0])
   const merged = mergeOrganization(source, row.slug, {
     organization: content ?? EMPTY,

@@ -5,7 +5,7 @@ import type { IssuerRecord } from '../../policy/compiled.ts'
 import type { KeyState } from '../../policy/operations/issuers.ts'
 import type { ParamsOf } from '../../policy/operations/table.ts'
 import { clock } from '../clock.ts'
-import { contentOf, newestVersion, type VersionRow } from '../database/batch.ts'
+import { contentOf, readNewest } from '../database/batch.ts'
 import { type IssuerKeysContent, issuerKeysName } from '../database/documents.ts'
 import { organizationOf } from '../database/issuer-rows.ts'
 import { documentsAt, refreshDocuments } from '../documents/held.ts'
@@ -114,7 +114,7 @@ async function find(environment: Environment, params: ParamsOf<'issuers.keys'>):
   const id = recordIdOf(params)
   const [stored, row] = await Promise.all([
     readIssuer(environment, id),
-    newestVersion(environment.DB, issuerKeysName(id)).first<VersionRow>(),
+    readNewest(environment.DB, issuerKeysName(id)),
   ])
   if (stored.settings === null) return notFound('issuer', params.issuer)
   const held = await recordInForce(environment, id, stored.settings.issuer)

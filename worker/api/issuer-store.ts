@@ -36,7 +36,7 @@ export async function readIssuer(environment: Environment, id: string): Promise<
   const found = await readAll<InstanceRows & { row: IssuerRow; document: VersionRow }>(database, {
     ...instanceStatements(environment),
     row: database.prepare('SELECT * FROM issuers WHERE id = ?').bind(id),
-    document: newestVersion(database, issuerName(id)),
+    document: newestVersion(issuerName(id)),
   })
   const instance = await instanceInForce(environment, found)
   const row = found.row[0] ?? null

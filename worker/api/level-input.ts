@@ -55,16 +55,38 @@ export function takeLists(
 /** `others`: rows of the organization's other documents, by kind. */
 export type MappingCounts = { kind: 'name' | 'pattern'; count: number }[]
 
-export function countsStatement(
+/** What of an organization besides its documents a change is judged by. Lists are JSON. */
+export interface AroundRow {
+  projects: number
+  issuers: string
+  counts: string
+}
+
+/** `document`: the one that is to change, whose mappings are not counted. */
+export function aroundStatement(
   database: D1Database,
   organization: string,
   document: string,
 ): D1PreparedStatement {
   return database
     .prepare(
-      'SELECT kind, count(*) AS count FROM group_mappings WHERE organization = ? AND document <> ? GROUP BY kind',
+      `SELECT (SELECT count(*) FROM projects WHERE organization = ?1 AND deleted_at IS NULL) AS projects,
+        (SELECT json_group_array(id) FROM issuers WHERE organization IN ('', ?1) AND deleted_at IS NULL) AS issuers,
+        (SELECT json_group_array(json_object('kind', kind, 'count', count)) FROM
+          (SELECT kind, count(*) AS count FROM group_mappings WHERE organization = ?1 AND document <> ?2 GROUP BY kind)
+        ) AS counts`,
     )
     .bind(organization, document)
+}
+
+/** `written`: ids of the issuers that the source of the policy has. */
+export function aroundOf([row]: AroundRow[], written: readonly string[]) {
+  const { projects, issuers, counts } = row as AroundRow
+  return {
+    projectCount: projects,
+    issuers: [...new Set([...written, ...(JSON.parse(issuers) as string[])])],
+    counts: JSON.parse(counts) as MappingCounts,
+  }
 }
 
 /** The same once more within the batch, after its rows: others may have come meanwhile. */

@@ -35,9 +35,11 @@ import {
   wholeOrganization,
 } from './effective.ts'
 import {
+  type AroundRow,
+  aroundOf,
+  aroundStatement,
   checkCounts,
   countsGuards,
-  countsStatement,
   type MappingCounts,
   takeLists,
   takeMembers,
@@ -63,10 +65,7 @@ export interface OrganizationState {
 
 type StateRows = InstanceRows &
   OrganizationRows & {
-    used: { slug: string }
-    projects: { count: number }
-    issuers: { id: string }
-    counts: MappingCounts[number]
+    around: AroundRow
   }
 
 export async function readOrganizationState(
@@ -77,20 +76,15 @@ export async function readOrganizationState(
   const rows = await readAll<StateRows>(DB, {
     ...instanceStatements(environment),
     ...organizationStatements(environment, slug),
-    used: DB.prepare('SELECT slug FROM organizations WHERE slug = ?').bind(slug),
-    projects: countProjects(DB, slug),
-    issuers: issuersOf(DB, slug),
-    counts: countsStatement(DB, slug, organizationName(slug)),
+    around: aroundStatement(DB, slug, organizationName(slug)),
   })
   const instance = await instanceInForce(environment, rows)
   const written = Object.keys(instance.source.policy.issuers)
   return {
     instance,
     organization: organizationInForce(instance, rows),
-    used: rows.used.length > 0,
-    projectCount: rows.projects[0]?.count ?? 0,
-    issuers: [...new Set([...written, ...rows.issuers.map(({ id }) => id)])],
-    counts: rows.counts,
+    used: rows.organizationRow.length > 0,
+    ...aroundOf(rows.around, written),
   }
 }
 

@@ -3,7 +3,7 @@
 import { describePath } from '../../policy/problems.ts'
 import { UnsoundError } from '../../policy/sound.ts'
 import { sha256 } from '../database/audit.ts'
-import { contentOf, newestVersion, type VersionRow } from '../database/batch.ts'
+import { contentOf, readNewest } from '../database/batch.ts'
 import { POLICY } from '../database/documents.ts'
 import { policyRows } from '../database/policy-rows.ts'
 import { bundledPolicy, policyText, type StoredPolicy } from '../database/policy-source.ts'
@@ -78,7 +78,7 @@ interface StoredDocument {
 
 export async function readPolicyDocument({ DB }: Environment): Promise<StoredDocument> {
   const { text: bundle } = await bundledPolicy()
-  const row = (await newestVersion(DB, POLICY).first<VersionRow>()) ?? undefined
+  const row = await readNewest(DB, POLICY)
   const content = contentOf<StoredPolicy>(row)
   const { text } = content === null ? { text: bundle } : await policyText(content)
   return { version: row?.version ?? 0, at: row?.at ?? 0, text, bundle }

@@ -36,15 +36,17 @@ import {
   wholeOrganization,
 } from './effective.ts'
 import {
+  type AroundRow,
+  aroundOf,
+  aroundStatement,
   checkCounts,
   countsGuards,
-  countsStatement,
   type MappingCounts,
   takeLists,
   takeMembers,
 } from './level-input.ts'
 import { countMappings, echoMappings, lockedMembers, type WrittenLevel } from './mappings.ts'
-import { countProjects, issuersOf, organizationsOf, slugTaken } from './organization-edit.ts'
+import { organizationsOf, slugTaken } from './organization-edit.ts'
 import { previewChange } from './preview.ts'
 import type { Plan } from './write.ts'
 
@@ -72,10 +74,7 @@ export interface ProjectState {
 type StateRows = InstanceRows &
   OrganizationRows &
   ProjectRows & {
-    used: { slug: string }
-    projects: { count: number }
-    issuers: { id: string }
-    counts: MappingCounts[number]
+    around: AroundRow
   }
 
 export async function readProjectState(
@@ -88,13 +87,7 @@ export async function readProjectState(
     ...instanceStatements(environment),
     ...organizationStatements(environment, organization),
     ...projectStatements(environment, organization, project),
-    used: DB.prepare('SELECT slug FROM projects WHERE organization = ? AND slug = ?').bind(
-      organization,
-      project,
-    ),
-    projects: countProjects(DB, organization),
-    issuers: issuersOf(DB, organization),
-    counts: countsStatement(DB, organization, projectName(organization, project)),
+    around: aroundStatement(DB, organization, projectName(organization, project)),
   })
   const instance = await instanceInForce(environment, rows)
   const written = Object.keys(instance.source.policy.issuers)
@@ -102,10 +95,8 @@ export async function readProjectState(
     instance,
     organization: organizationInForce(instance, rows),
     project: projectInForce(instance, rows),
-    used: rows.used.length > 0,
-    projectCount: rows.projects[0]?.count ?? 0,
-    issuers: [...new Set([...written, ...rows.issuers.map(({ id }) => id)])],
-    counts: rows.counts,
+    used: rows.projectRow.length > 0,
+    ...aroundOf(rows.around, written),
   }
 }
 
@@ -115,7 +106,7 @@ export function projectInForce(
   rows: { projectRow: ProjectRow[]; project: VersionRow[] },
 ): ProjectInForce | null {
   const [row] = rows.projectRow
-  if (!row) return null
+  if (!row || row.deleted_at !== null) return null
   const content = contentOf<ProjectContent>(rows.project[0])
   return { row, version: rows.project[0]?.version ?? 0, content, ...mergeProject(instance, row, content) }
 }

@@ -2,7 +2,7 @@
 import { DEFAULT_SETTINGS, type Settings } from '../../policy/operations/instance.ts'
 import type { OutputOf } from '../../policy/operations/table.ts'
 import { changedMembers } from '../database/audit.ts'
-import { contentOf, newestVersion, type VersionRow } from '../database/batch.ts'
+import { contentOf, readNewest } from '../database/batch.ts'
 import { SETTINGS, type SettingsContent } from '../database/documents.ts'
 import type { Environment } from '../environment.ts'
 import { recheckSecondsOf } from '../publisher/settings.ts'
@@ -60,7 +60,7 @@ export const settingsHandlers = {
 } satisfies SomeHandlers
 
 async function readSettings({ DB }: Environment): Promise<{ version: number; content: SettingsContent }> {
-  const row = (await newestVersion(DB, SETTINGS).first<VersionRow>()) ?? undefined
+  const row = await readNewest(DB, SETTINGS)
   return { version: row?.version ?? 0, content: contentOf<SettingsContent>(row) ?? {} }
 }
 

@@ -73,7 +73,7 @@ export const versionHandlers = {
     const { DB } = environment
     const rows = await readAll<{ old: Row; now: Row }>(DB, {
       old: versionOf(DB, query.document, params.version),
-      now: newestVersion(DB, query.document),
+      now: newestVersion(query.document),
     })
     const [old] = rows.old
     const [now] = rows.now

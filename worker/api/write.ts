@@ -148,6 +148,7 @@ function refuseCommit(
   }
 }
 
+const ANSWER_FIRST_MS = 1
 const publicationHeader = (state: 'published' | 'pending') => ({ 'postern-publication': state })
 
 /** Publishes behind the answer, or before it where the caller waits for that (RFC 7240 4.3). */
@@ -157,18 +158,20 @@ export async function publish(
   when: 'before the answer' | 'behind it',
 ): Promise<Record<string, string>> {
   if (seq === null) return publicationHeader('published')
-  const catchUp = environment.PUBLISHER.getByName('instance')
-    .catchUp(seq)
-    .catch((error: unknown) => {
-      // It is saved. The publisher's own comparison with the database finds it.
-      console.error(`edit ${seq}: the publisher could not be told:`, error)
-      return null
-    })
+  const catchUp = () =>
+    environment.PUBLISHER.getByName('instance')
+      .catchUp(seq)
+      .catch((error: unknown) => {
+        // It is saved. The publisher's own comparison with the database finds it.
+        console.error(`edit ${seq}: the publisher could not be told:`, error)
+        return null
+      })
   if (when === 'behind it') {
-    waitUntil(catchUp)
+    // A call that begins before the answer is written holds it back where the publisher is in the same process.
+    waitUntil(scheduler.wait(ANSWER_FIRST_MS).then(catchUp))
     return publicationHeader('pending')
   }
-  const publication = await catchUp
+  const publication = await catchUp()
   const reached = publication !== null && publication.seq >= seq && publication.state === 'published'
   return { ...publicationHeader(reached ? 'published' : 'pending'), 'preference-applied': 'wait' }
 }

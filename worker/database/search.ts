@@ -70,6 +70,7 @@ export function searchManyStatements(
 
 /** A condition on the id column `column`, with one parameter: what searchQuery made. */
 export function foundBy(kind: SearchKind, column: string): string {
-  return `${column} IN (SELECT id FROM search_entries WHERE kind = '${kind}' AND rowid IN
-    (SELECT rowid FROM search WHERE search MATCH ?))`
+  // A cross join keeps its order: it begins with the words that match, not with all entries of the kind.
+  return `${column} IN (SELECT entry.id FROM search CROSS JOIN search_entries AS entry ON entry.rowid = search.rowid
+    WHERE search MATCH ? AND entry.kind = '${kind}')`
 }
