@@ -9,7 +9,7 @@ import { documentsAt, refreshDocuments } from '../documents/held.ts'
 import { principalRecord, withRecord } from '../documents/principals.ts'
 import type { Environment } from '../environment.ts'
 import type { Refusal } from '../refusal.ts'
-import { holderOfKey, KEY_ISSUER, keyInHeader } from './access-keys.ts'
+import { holderOfKey, KEY_ISSUER, keyInHeader } from './people/access-keys.ts'
 
 /** What a principal may, by the documents that the edge decides by. */
 export interface Held {

@@ -15,9 +15,9 @@ import type { Refusal } from '../refusal.ts'
 import { parseCompact } from '../tokens/compact.ts'
 import { selectRecord } from '../tokens/record.ts'
 import { verifyTokenOnce } from '../tokens/verify.ts'
-import { KEY_ISSUER, KEY_PREFIX } from './access-keys.ts'
 import { notFound, refuseInput } from './answers.ts'
 import type { Answered, Call, SomeHandlers } from './call.ts'
+import { KEY_ISSUER, KEY_PREFIX } from './people/access-keys.ts'
 
 export const explainHandlers = {
   explain: async (call) => answer(call, levelAsked(call.body), null),

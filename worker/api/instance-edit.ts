@@ -21,9 +21,9 @@ import {
   instanceStatements,
   wholeInstance,
 } from './effective.ts'
-import { takeLists } from './level-input.ts'
 import { echoMappings, type WrittenLevel, withStored } from './mappings.ts'
-import { issuersOf } from './organization-edit.ts'
+import { takeLists } from './organizations/level-input.ts'
+import { issuersOf } from './organizations/organization-edit.ts'
 import { previewChange } from './preview.ts'
 import type { Plan } from './write.ts'
 

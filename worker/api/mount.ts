@@ -21,7 +21,7 @@ import { levelOfDocument } from './document-level.ts'
 import { HANDLERS } from './handlers.ts'
 import { readIdempotencyKey, replay } from './idempotency.ts'
 import { mountOpenApi } from './openapi.ts'
-import { mountOpsManager } from './ops-manager.ts'
+import { mountOpsManager } from './ops-manager/ops-manager.ts'
 
 export type Served = { Bindings: { environment: Environment; requestId: string } }
 

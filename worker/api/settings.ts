@@ -8,7 +8,7 @@ import type { Environment } from '../environment.ts'
 import { recheckSecondsOf } from '../publisher/settings.ts'
 import { setElsewhere } from './answers.ts'
 import type { SomeHandlers } from './call.ts'
-import { changeOf } from './given-preview.ts'
+import { changeOf } from './people/given-preview.ts'
 import { checkMatch, write } from './write.ts'
 
 type Resource = OutputOf<'settings.get'>

@@ -1,0 +1,344 @@
+// Handlers of issuer records, of the instance and of organizations alike: creating one by its address with discovery
+// on the spot ([1-5]), changing and deleting it. Its keys are issuer-keys.ts's.
+import type { z } from 'zod'
+import { issuerNames } from '../../../policy/check.ts'
+import type { IssuerResource } from '../../../policy/operations/issuers.ts'
+import type { OperationId, OutputOf, ParamsOf, QueryOf } from '../../../policy/operations/table.ts'
+import { Issuer } from '../../../policy/schema-issuer.ts'
+import { changedMembers } from '../../database/audit.ts'
+import { readAll } from '../../database/batch.ts'
+import { type IssuerContent, issuerName } from '../../database/documents.ts'
+import { issuerRows, nameWithin, organizationOf } from '../../database/issuer-rows.ts'
+import type { Environment } from '../../environment.ts'
+import { type Refusal, refuse, shown } from '../../refusal.ts'
+import { limitReached, notFound, refuseInput, setElsewhere } from '../answers.ts'
+import { may } from '../authorize.ts'
+import type { Answered, Call, SomeHandlers } from '../call.ts'
+import { type InstanceRows, instanceInForce, instanceStatements } from '../effective.ts'
+import { pageOf, readCursor } from '../pages.ts'
+import { KEY_ISSUER } from '../people/access-keys.ts'
+import { changeOf } from '../people/given-preview.ts'
+import { checkMatch, type Plan, write } from '../write.ts'
+import { bindingRefused, type Discovery, leadsElsewhere, readSettings, testAddress } from './input.ts'
+import { lockedOutBy } from './locked-out.ts'
+import {
+  asWritten,
+  type IssuerRow,
+  issuerOfPolicy,
+  placeOfIssuer,
+  readIssuer,
+  type StoredIssuer,
+} from './store.ts'
+
+/** Of one owner. The instance's stand in the policy's document, which every isolate holds. */
+export const ISSUERS_MAX = 200
+
+type Resource = z.infer<typeof IssuerResource>
+
+/** The same handlers for both owners: an organization's calls have the organization among their parameters. */
+export const issuerHandlers = {
+  'issuers.list': (call) => list(call),
+  'organizationIssuers.list': (call) => list(call),
+  'issuers.create': (call) => create(call),
+  'organizationIssuers.create': (call) => create(call as unknown as Call<'issuers.create'>),
+  'issuers.test': (call) => test(call),
+  'organizationIssuers.test': (call) => test(call as unknown as Call<'issuers.test'>),
+  'issuers.get': (call) => get(call),
+  'organizationIssuers.get': (call) => get(call),
+  'issuers.update': (call) => update(call),
+  'organizationIssuers.update': (call) => update(call as unknown as Call<'issuers.update'>),
+  'issuers.delete': (call) => remove(call),
+  'organizationIssuers.delete': (call) => remove(call as unknown as Call<'issuers.delete'>),
+} satisfies SomeHandlers
+
+const ownerOf = (params: object): string | null => (params as { organization?: string }).organization ?? null
+
+/** The id of the record: `okta`, or `acme/okta`. */
+export function recordIdOf(params: ParamsOf<'issuers.get'>): string {
+  return idOf(params, params.issuer)
+}
+
+function idOf(params: object, name: string): string {
+  const owner = ownerOf(params)
+  return owner === null ? name : `${owner}/${name}`
+}
+
+interface ListedRow extends IssuerRow {
+  content: string | null
+}
+
+async function list({
+  environment,
+  params,
+  query,
+}: {
+  environment: Environment
+  params: object
+  query: QueryOf<'issuers.list'>
+}): Promise<Answered<'issuers.list'>> {
+  const owner = ownerOf(params) ?? ''
+  const kind = `issuers of ${owner}`
+  const from = readCursor(kind, query.cursor)
+  if (!from.ok) return from
+  const { DB: database } = environment
+  const found = await readAll<InstanceRows & { rows: ListedRow }>(database, {
+    ...instanceStatements(environment),
+    rows: database
+      .prepare(
+        `SELECT i.*, (SELECT v.content FROM versions v WHERE v.document = 'issuer/' || i.id AND v.version = i.version) AS content
+          FROM issuers i WHERE i.organization = ? AND i.deleted_at IS NULL AND i.id > ? ORDER BY i.id LIMIT ?`,
+      )
+      .bind(owner, from.after ?? '', query.limit + 1),
+  })
+  const instance = await instanceInForce(environment, found)
+  const body = pageOf(kind, found.rows, query.limit, {
+    position: ({ id }) => id,
+    item: (row) => {
+      const written = issuerOfPolicy(instance.source, row.id)
+      const place = written === null ? null : placeOfIssuer(instance.source, row.id)
+      const stored = row.content === null ? null : (JSON.parse(row.content) as IssuerContent).settings
+      const settings = written === null ? (stored ?? { issuer: '' }) : asWritten(written)
+      return resourceOf({ id: row.id, row, version: row.version, place }, settings, null)
+    },
+    isFirst: from.after === null,
+  })
+  return { ok: true, body }
+}
+
+async function create(call: Call<'issuers.create'>): Promise<Answered<'issuers.create'>> {
+  const { environment, params, body, now } = call
+  const id = idOf(params, body.id)
+  const stored = await readIssuer(environment, id)
+  if (stored.settings !== null) {
+    const where = stored.place === null ? '' : ` in ${stored.place}`
+    return refuse('already_exists', `There is an issuer ${shown(body.id)} already${where}.`)
+  }
+  const checked = await check(call, id, body.settings)
+  if (!checked.ok) return checked
+  const { settings, discovery } = checked
+  const count = await countIssuers(environment, id)
+  if (count >= ISSUERS_MAX) return limitReached('issuers of one owner', count + 1, ISSUERS_MAX)
+  const content = { settings: asWritten(settings) }
+  const version = stored.version + 1
+  const row = { ...NEW_ROW, id, created_at: now, updated_at: now }
+  return write(call, {
+    documents: [{ name: issuerName(id), version: stored.version, content }],
+    derived: issuerRows(environment.DB, id, settings, { version, at: now }),
+    audit: [{ ...auditOf(id), before: null, after: content }],
+    judgement: NOTHING,
+    preview: async () => previewOf(id, null, content),
+    taken: () => taken(),
+    body: () => resourceOf({ id, row, version, place: null }, content.settings, discovery),
+  })
+}
+
+const NOTHING = { refused: [], toConfirm: [] }
+const NEW_ROW = { organization: '', in_policy: 0, version: 1, deleted_at: null }
+
+function auditOf(id: string) {
+  return { chain: organizationOf(id) ?? '', target: { kind: 'issuer', id } }
+}
+
+function previewOf(id: string, before: unknown, after: unknown) {
+  const changes = [changeOf('issuer', id, nameWithin(id), before, after)]
+  return { changes, principals: { considered: 0, items: [], next: null }, findings: [] }
+}
+
+async function countIssuers({ DB: database }: Environment, id: string): Promise<number> {
+  const row = await database
+    .prepare('SELECT count(*) AS count FROM issuers WHERE organization = ? AND deleted_at IS NULL')
+    .bind(organizationOf(id) ?? '')
+    .first<{ count: number }>()
+  return row?.count ?? 0
+}
+
+type Checked = { ok: true; settings: Issuer; discovery: Discovery } | Refusal
+
+/** All that must hold of settings before they are saved under the id. */
+async function check(
+  call: Call,
+  id: string,
+  written: Issuer,
+  before: Issuer | null = null,
+): Promise<Checked> {
+  if (
+    leadsElsewhere(written, before) &&
+    organizationOf(id) !== null &&
+    !(await may(call, 'instance.issuers.write', { kind: 'global' }))
+  ) {
+    return bindingRefused()
+  }
+  if (id === KEY_ISSUER) {
+    const message = `is what vouches for keys of ours; name it otherwise`
+    return refuseInput([{ path: 'id', message }])
+  }
+  const read = await readSettings(call.environment, written, 'settings')
+  return read.ok ? ((await nameRefusal(call.environment, id, read.settings)) ?? read) : read
+}
+
+/** (owner, iss) is unique, and an `iss` of the instance is the instance's alone. */
+async function nameRefusal(
+  { DB: database }: Environment,
+  id: string,
+  settings: Issuer,
+): Promise<Refusal | null> {
+  const { results } = await database
+    .prepare(
+      `SELECT name, organization, issuer FROM issuer_names
+        WHERE name IN (SELECT value FROM json_each(?)) AND issuer <> ? ORDER BY organization, name`,
+    )
+    .bind(JSON.stringify(issuerNames(settings)), id)
+    .all<{ name: string; organization: string; issuer: string }>()
+  const owner = organizationOf(id) ?? ''
+  const same = results.find(({ organization }) => organization === owner)
+  if (same)
+    return refuse('already_exists', `${same.name} is the issuer ${shown(nameWithin(same.issuer))} already.`)
+  if (owner !== '') {
+    const ofInstance = results.find(({ organization }) => organization === '')
+    if (!ofInstance) return null
+    const detail = `${ofInstance.name} is an issuer of the instance, which is trusted in every organization; an organization may not have it too.`
+    return refuse('name_taken', detail)
+  }
+  const [first] = results
+  if (!first) return null
+  const slugs = [...new Set(results.map(({ organization }) => organization))].slice(0, 10).join(', ')
+  const detail = `${first.name} is an issuer of ${slugs}; it would have to be deleted there first, as "${first.issuer}".`
+  return refuse('name_taken', detail)
+}
+
+function taken(): Refusal {
+  const detail = 'The issuer was registered, or its organization deleted, meanwhile; read the list again.'
+  return refuse('name_taken', detail)
+}
+
+async function test(call: Call<'issuers.test'>): Promise<Answered<'issuers.test'>> {
+  const { environment, params, body } = call
+  if (body.vpcBinding !== undefined && ownerOf(params) !== null) {
+    if (!(await may(call, 'instance.issuers.write', { kind: 'global' }))) return bindingRefused()
+  }
+  const tested = await testAddress(environment, body)
+  return 'reason' in tested ? tested : { ok: true, body: tested }
+}
+
+async function get({
+  environment,
+  params,
+}: {
+  environment: Environment
+  params: ParamsOf<'issuers.get'>
+}): Promise<Answered<'issuers.get'>> {
+  const stored = await readIssuer(environment, recordIdOf(params))
+  if (stored.settings === null) return notFound('issuer', params.issuer)
+  return {
+    ok: true,
+    body: resourceOf(stored, asWritten(stored.settings), null),
+    version: stored.place === null ? stored.version : 0,
+  }
+}
+
+async function update(call: Call<'issuers.update'>): Promise<Answered<'issuers.update'>> {
+  const { environment, params, body, now } = call
+  const id = recordIdOf(params)
+  const stored = await readIssuer(environment, id)
+  if (stored.settings === null) return notFound('issuer', params.issuer)
+  if (stored.place !== null) return setElsewhere(`Issuer ${shown(params.issuer)}`, { place: stored.place })
+  const mismatch = checkMatch(call, stored.version)
+  if (mismatch) return mismatch
+  const checked = await check(call, id, body.settings, stored.settings)
+  if (!checked.ok) return checked
+  const { settings, discovery } = checked
+  const [before, after] = [{ settings: asWritten(stored.settings) }, { settings: asWritten(settings) }]
+  const same = JSON.stringify(before) === JSON.stringify(after)
+  const version = same ? stored.version : stored.version + 1
+  const row = same || stored.row === null ? stored.row : { ...stored.row, updated_at: now }
+  return write(call, {
+    documents: same ? [] : [{ name: issuerName(id), version: stored.version, content: after }],
+    derived: same ? [] : issuerRows(environment.DB, id, settings, { version, at: now }),
+    audit: [{ ...auditOf(id), ...changedMembers(before.settings, after.settings) }],
+    version,
+    judgement: NOTHING,
+    preview: async () => previewOf(id, before, after),
+    taken: () => taken(),
+    body: () => resourceOf({ id, row, version, place: null }, after.settings, discovery),
+  })
+}
+
+async function remove(call: Call<'issuers.delete'>): Promise<Answered<'issuers.delete'>> {
+  const { environment, params, now, wishes } = call
+  const id = recordIdOf(params)
+  const stored = await readIssuer(environment, id)
+  if (stored.settings === null) return notFound('issuer', params.issuer)
+  if (stored.place !== null) return setElsewhere(`Issuer ${shown(params.issuer)}`, { place: stored.place })
+  const mismatch = checkMatch(call, stored.version)
+  if (mismatch) return mismatch
+  const locked: OutputOf<'issuers.delete'> = await lockedOutBy(environment, stored.instance, id)
+  if (wishes.dryRun) return { ok: true, body: locked }
+  const before = { settings: asWritten(stored.settings) }
+  return write(call, {
+    documents: [{ name: issuerName(id), version: stored.version, content: null }],
+    derived: issuerRows(environment.DB, id, null, { version: stored.version + 1, at: now }),
+    audit: [{ ...auditOf(id), before, after: null }],
+    judgement: NOTHING,
+    toConfirm: [params.issuer],
+    preview: async () => previewOf(id, before, null),
+    body: () => locked,
+  })
+}
+
+/** A version that is to be in force again, checked as if it were written now; its content stays to the letter. */
+export async function planIssuerRestore(
+  call: Call,
+  id: string,
+  content: IssuerContent,
+): Promise<({ ok: true; version: number } & Omit<Plan<OperationId>, 'body'>) | Refusal> {
+  const { environment, now } = call
+  const stored = await readIssuer(environment, id)
+  if (stored.place !== null) return setElsewhere(`Issuer ${shown(id)}`, { place: stored.place })
+  const settings = Issuer.parse(content.settings)
+  const checked = await check(call, id, settings, stored.settings)
+  if (!checked.ok) return checked
+  const before = stored.settings === null ? null : { settings: asWritten(stored.settings) }
+  const same = JSON.stringify(before?.settings) === JSON.stringify(content.settings)
+  const version = same ? stored.version : stored.version + 1
+  return {
+    ok: true,
+    documents: same ? [] : [{ name: issuerName(id), version: stored.version, content }],
+    derived: same ? [] : issuerRows(environment.DB, id, settings, { version, at: now }),
+    audit: [{ ...auditOf(id), ...changedMembers(before?.settings ?? null, content.settings) }],
+    version,
+    judgement: NOTHING,
+    preview: async () => previewOf(id, before, content),
+    taken: () => taken(),
+  }
+}
+
+function resourceOf(
+  { id, row, version, place }: Pick<StoredIssuer, 'id' | 'row' | 'version' | 'place'>,
+  settings: Record<string, unknown>,
+  discovery: Discovery | null,
+): Resource {
+  const time = (at: number | undefined) => new Date(at ?? 0).toISOString()
+  return {
+    id,
+    organization: organizationOf(id),
+    issuer: settings,
+    locked: place === null ? null : { origin: 'policy', place },
+    version: place === null ? version : 0,
+    createdAt: time(row?.created_at),
+    updatedAt: time(row?.updated_at),
+    discovery,
+    warnings: warningsOf(settings),
+  }
+}
+
+/** What works and is still worth knowing. */
+function warningsOf({ issuer, jwks, audiences }: Record<string, unknown>): string[] {
+  const open = typeof issuer === 'string' && issuer.startsWith('http:') && jwks === undefined
+  return [
+    ...(open ? ['Its keys are read over an open line, where anyone can change them; use https.'] : []),
+    ...(jwks === undefined
+      ? []
+      : ['Its keys are pinned: when it changes them, its tokens are refused until the new ones stand here.']),
+    ...(Array.isArray(audiences) && audiences.length === 0 ? ['It accepts no audience.'] : []),
+  ]
+}
