@@ -7,14 +7,14 @@ import { checkSaved, PART_NAMES, type Part, READS, type Side, sideOf } from './c
 import { measurePropagation } from './control/propagation.ts'
 import { checkSeeded } from './control/seeded.ts'
 import { SCALES, type Scale, type Stack, startStack } from './control/stack.ts'
-import { type Plan, ratiosOf, type Sides, type Times, takeTurns } from './control/turns.ts'
+import { type Plan, type Round, type Rounds, ratiosOf, type Sides, takeTurns } from './control/turns.ts'
 import { startUpstream } from './load.ts'
 import { spreadOf } from './measure.ts'
 import type { Report } from './report.ts'
 import { createTokenIssuer, type TokenIssuer } from './tokens.ts'
 
-const READ_ROUNDS: Omit<Plan, 'settle'> = { warmUp: 40, rounds: 25, requests: 20 }
-const SAVE_ROUNDS: Omit<Plan, 'settle'> = { warmUp: 10, rounds: 20, requests: 5 }
+const READ_ROUNDS: Pick<Plan, 'warmUp' | 'rounds' | 'requests'> = { warmUp: 40, rounds: 25, requests: 20 }
+const SAVE_ROUNDS: Pick<Plan, 'warmUp' | 'rounds' | 'requests'> = { warmUp: 10, rounds: 20, requests: 5 }
 const SAVE_BAR = 3
 const READ_BAR = 2
 const FLATNESS_BAR = 1.5
@@ -27,10 +27,15 @@ export async function controlSuite(report: Report): Promise<void> {
   const stack = await startStack(issuer, upstream.origin)
   try {
     report.heading('Seeding: as the API leaves it, published to the edge')
-    const sides = await connect(stack, issuer)
+    const sides = connect(stack, issuer)
     for (const scale of ['small', 'large'] as const) await seed(report, stack, scale, sides.postern[scale])
-    const reads = await measureParts(report, sides, READS, { ...READ_ROUNDS, settle: async () => {} })
-    const saves = await measureParts(report, sides, ['save'], { ...SAVE_ROUNDS, settle: stack.settled })
+    const { cpuTime, settled } = stack
+    const reads = await measureParts(report, sides, READS, {
+      ...READ_ROUNDS,
+      cpuTime,
+      settle: async () => {},
+    })
+    const saves = await measureParts(report, sides, ['save'], { ...SAVE_ROUNDS, cpuTime, settle: settled })
     await checkSaves(stack, sides)
     report.heading('Of these the worst')
     reportWorst(report, 'read', reads, READ_BAR)
@@ -42,17 +47,17 @@ export async function controlSuite(report: Report): Promise<void> {
   }
 }
 
-async function connect(stack: Stack, issuer: TokenIssuer): Promise<Sides> {
+function connect(stack: Stack, issuer: TokenIssuer): Sides {
   const token = issuer.token('RS256', { subject: ADMIN.subject, groups: [ADMIN.group] })
-  const side = async (port: number, scale: Scale) => sideOf(await connectTo(port), token, SCALES[scale])
+  const side = (port: number, scale: Scale) => sideOf(connectTo(port), token, SCALES[scale])
   return {
     postern: {
-      small: await side(stack.posternPorts.small[0]!, 'small'),
-      large: await side(stack.posternPorts.large[0]!, 'large'),
+      small: side(stack.posternPorts.small[0]!, 'small'),
+      large: side(stack.posternPorts.large[0]!, 'large'),
     },
     bare: {
-      small: await side(stack.barePorts.small, 'small'),
-      large: await side(stack.barePorts.large, 'large'),
+      small: side(stack.barePorts.small, 'small'),
+      large: side(stack.barePorts.large, 'large'),
     },
   }
 }
@@ -80,44 +85,51 @@ async function measureParts<Name extends Part>(
   sides: Sides,
   parts: readonly Name[],
   plan: Plan,
-): Promise<[Name, Times][]> {
-  const measured: [Name, Times][] = []
+): Promise<[Name, Rounds][]> {
+  const measured: [Name, Rounds][] = []
   for (const part of parts) {
-    const times = await takeTurns(sides, part, plan)
-    reportPart(report, part, times)
-    measured.push([part, times])
+    const rounds = await takeTurns(sides, part, plan)
+    reportPart(report, part, rounds)
+    measured.push([part, rounds])
   }
   return measured
 }
 
-function reportPart(report: Report, part: Part, times: Times): void {
+function reportPart(report: Report, part: Part, rounds: Rounds): void {
   report.heading(`To ${PART_NAMES[part]}`)
   for (const scale of ['small', 'large'] as const) {
     const { mappings } = SCALES[scale]
     const key = `control.${part}.${mappings}`
-    report.duration(key, `Postern, ${mappings} mappings`, times[`postern.${scale}`])
-    report.duration(`${key}.bare`, '  the statements alone', times[`bare.${scale}`])
-    const ratios = ratiosOf(times, `postern.${scale}`, `bare.${scale}`)
-    report.timeRatio(key, '  Postern / the statements (time: less is better)', ratios)
+    const [ours, bare] = [`postern.${scale}`, `bare.${scale}`] as const
+    report.duration(key, `Postern, ${mappings} mappings`, timesOf(rounds[ours]))
+    report.duration(`${key}.bare`, '  the statements alone', timesOf(rounds[bare]))
+    report.atMost(`${key}.ratio`, '  Postern / the statements', ratiosOf(rounds, ours, bare))
+    report.atMost(`${key}.ratioCpu`, '  by processor time', ratiosOf(rounds, ours, bare, 'cpu'))
   }
-  const flatness = ratiosOf(times, 'postern.large', 'postern.small')
-  report.atMost(`control.${part}.flatness`, 'Postern, the larger database / the smaller', flatness)
+  const [large, small] = ['postern.large', 'postern.small'] as const
+  report.atMost(`control.${part}.flatness`, 'Postern, larger / smaller', ratiosOf(rounds, large, small))
+  const byCpu = ratiosOf(rounds, large, small, 'cpu')
+  report.atMost(`control.${part}.flatnessCpu`, '  by processor time', byCpu)
 }
 
-function reportWorst(report: Report, key: 'read' | 'save', parts: [Part, Times][], bar: number): void {
-  const worst = (ratios: (times: Times) => number[]) => {
-    const all = parts.map(([part, times]) => ({ part, ratios: ratios(times) }))
+function timesOf(rounds: Round[]): number[] {
+  return rounds.map(({ time }) => time)
+}
+
+function reportWorst(report: Report, key: 'read' | 'save', parts: [Part, Rounds][], bar: number): void {
+  const worst = (ratios: (rounds: Rounds) => number[]) => {
+    const all = parts.map(([part, rounds]) => ({ part, ratios: ratios(rounds) }))
     return all.reduce((left, right) => {
       return spreadOf(left.ratios).median >= spreadOf(right.ratios).median ? left : right
     })
   }
   for (const scale of ['small', 'large'] as const) {
-    const { part, ratios } = worst((times) => ratiosOf(times, `postern.${scale}`, `bare.${scale}`))
+    const { part, ratios } = worst((rounds) => ratiosOf(rounds, `postern.${scale}`, `bare.${scale}`))
     const { mappings } = SCALES[scale]
     const name = `${key}, ${mappings} mappings: ${PART_NAMES[part]}`
     report.atMost(`control.${key}.${mappings}.ratio`, name, ratios, bar)
   }
-  const { part, ratios } = worst((times) => ratiosOf(times, 'postern.large', 'postern.small'))
+  const { part, ratios } = worst((rounds) => ratiosOf(rounds, 'postern.large', 'postern.small'))
   report.atMost(`control.${key}.flatness`, `${key}, flatness: ${PART_NAMES[part]}`, ratios, FLATNESS_BAR)
 }
 

@@ -1,7 +1,7 @@
 // Runs Workers on the workerd binary itself: no development proxy and no miniflare between a request and the
 // Worker. Keeps the processes on their core, and ends them. The configuration's text is configuration.ts's.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { type AddressInfo, createServer } from 'node:net'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -136,7 +136,21 @@ function freePort(): Promise<number> {
   })
 }
 
-function cpuTimeOf(pid: number): number {
+/** The process of workerd that somebody else (miniflare) has started from this one; null where the system does not tell. */
+export function startedWorkerd(): number | null {
+  try {
+    const threads = readdirSync(`/proc/${process.pid}/task`)
+    const children = threads.flatMap((id) => {
+      return readFileSync(`/proc/${process.pid}/task/${id}/children`, 'utf8').trim().split(' ').map(Number)
+    })
+    return children.find((pid) => pid > 0 && readlinkSync(`/proc/${pid}/exe`) === workerdBinary) ?? null
+  } catch {
+    return null
+  }
+}
+
+/** Processor time of all its threads so far, in nanoseconds; 0 where the system does not tell. */
+export function cpuTimeOf(pid: number): number {
   try {
     const threads = readdirSync(`/proc/${pid}/task`)
     const times = threads.map((id) => readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0])

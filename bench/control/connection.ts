@@ -1,5 +1,6 @@
 // One keep-alive connection with one request outstanding: what a request costs, and what its answer says. As
 // lean as load.ts, whose answers nobody reads.
+import type { Socket } from 'node:net'
 import { openSocket, readAnswers } from '../load.ts'
 
 export interface Asked {
@@ -24,39 +25,59 @@ export interface Connection {
   close(): void
 }
 
-export async function connectTo(port: number): Promise<Connection> {
-  const socket = await openSocket(port)
+const ANSWER_TIMEOUT_MS = 60_000
+
+/** Opened with the first request, and again when the other side has closed it meanwhile. */
+export function connectTo(port: number): Connection {
+  let open: Channel | null = null
+  return {
+    async ask(asked) {
+      if (open === null || open.socket.destroyed) open = channelOn(await openSocket(port))
+      return open.ask(asked)
+    },
+    close: () => open?.socket.destroy(),
+  }
+}
+
+interface Channel {
+  socket: Socket
+  ask(asked: Asked): Promise<Answered>
+}
+
+function channelOn(socket: Socket): Channel {
   let waiting: {
     resolve: (answered: Answered) => void
     reject: (error: Error) => void
     since: number
   } | null = null
+  let asking = ''
   const fail = (error: Error) => {
     waiting?.reject(error)
     waiting = null
+    socket.destroy()
   }
   socket.on('error', fail)
-  socket.on('close', () => fail(new Error('The connection was closed before the answer came.')))
+  socket.on('close', () => fail(new Error(`${asking}: the connection was closed before the answer came.`)))
+  socket.setTimeout(ANSWER_TIMEOUT_MS, () => {
+    fail(new Error(`${asking} was not answered within ${ANSWER_TIMEOUT_MS / 1000} s.`))
+  })
   readAnswers(socket, (status, answer) => {
-    const milliseconds = performance.now() - waiting!.since
-    const { resolve } = waiting!
+    const { resolve, since } = waiting!
+    const milliseconds = performance.now() - since
     waiting = null
-    resolve({
-      status,
-      etag: /\r\netag: *(?:W\/)?"([^"]*)"/i.exec(answer)?.[1] ?? null,
-      body: bodyOf(answer),
-      milliseconds,
-    })
+    const etag = /\r\netag: *(?:W\/)?"([^"]*)"/i.exec(answer)?.[1] ?? null
+    resolve({ status, etag, body: bodyOf(answer), milliseconds })
   })
   return {
+    socket,
     ask(asked) {
       const bytes = bytesOf(asked)
+      asking = `${asked.method ?? 'GET'} ${asked.path}`
       return new Promise((resolve, reject) => {
         waiting = { resolve, reject, since: performance.now() }
         socket.write(bytes)
       })
     },
-    close: () => socket.destroy(),
   }
 }
 

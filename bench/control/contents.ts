@@ -90,19 +90,23 @@ export function projectNameOf(organization: number, project: number): string {
 }
 
 export function organizationMappings(organization: number): BenchMapping[] {
-  return ORGANIZATION_ROLES.map((role) => mapping(role, `${slugOf(organization)}:${role.toLowerCase()}`))
+  return ORGANIZATION_ROLES.map((role, index) => mapping(role, teamOf(organization, index)))
 }
 
 /** Ten or nine: with the organization's five, one organization has a hundred. */
 export function projectMappings(organization: number, project: number): BenchMapping[] {
   const roles = PROJECT_ROLES.slice(0, project % 2 === 0 ? 10 : 9)
-  const place = `${slugOf(organization)}:${projectSlugOf(project)}`
-  return roles.map((role) => mapping(role, `${place}:${role.toLowerCase()}`))
+  return roles.map((role, index) => mapping(role, teamOf(organization, 10 * (project + 1) + index)))
+}
+
+/** Each mapping's group is another. */
+function teamOf(organization: number, team: number): string {
+  return `${slugOf(organization)}:team-${team}`
 }
 
 function mapping(roleName: string, group: string): BenchMapping {
   return { roleName, idpGroups: [group], managedBy: 'api' }
 }
 
-/** The administrator who writes all of it. */
-export const ADMIN = { subject: 'bench-admin', group: 'postern-admins' }
+/** The administrator who writes all of it, as ../tokens.ts names people. */
+export const ADMIN = { subject: 'bench-admin', email: 'bench-admin@example.com', group: 'postern-admins' }

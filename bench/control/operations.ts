@@ -57,10 +57,10 @@ export async function perform(side: Side, part: Part): Promise<number> {
       return expectItems(answered, 1)
     }
     case 'organization':
-      return expect(await ask(side, `/organizations/${organization}`), `"${organization}:org_owner"`)
+      return expect(await ask(side, `/organizations/${organization}`), `"${organization}:team-0"`)
     case 'project': {
       const answered = await ask(side, `/organizations/${organization}/projects/${project}`)
-      return expect(answered, `"${organization}:${project}:group_owner"`)
+      return expect(answered, `"${organization}:team-`)
     }
     case 'save':
       return save(side, organization, project)

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { FRONTED_HOST } from '../sides.ts'
 import type { TokenIssuer } from '../tokens.ts'
 import { connectTo } from './connection.ts'
-import { type BenchMapping, projectSlugOf, slugOf } from './contents.ts'
+import { type BenchMapping, projectMappings, projectSlugOf, slugOf } from './contents.ts'
 import { ask, type Side } from './operations.ts'
 
 /** Made at different times within the isolates' re-check periods. */
@@ -51,9 +51,11 @@ export async function measurePropagation(
 
 function callerOf(index: number, issuer: TokenIssuer): Caller {
   // Organizations that nothing else of the suite writes to.
-  const organization = slugOf(7 + 13 * index)
+  const number = 7 + 13 * index
+  const organization = slugOf(number)
   const project = projectSlugOf(index)
-  const group = `${organization}:${project}:group_read_only`
+  const { idpGroups } = projectMappings(number, index).find(({ roleName }) => roleName === 'GROUP_READ_ONLY')!
+  const group = idpGroups[0]!
   return {
     token: issuer.token('RS256', { subject: `propagation-${index}`, groups: [group] }),
     group,
@@ -99,7 +101,7 @@ function streamTo(port: number, { token, path }: Caller): Stream {
     },
   }
   const run = async () => {
-    const connection = await connectTo(port)
+    const connection = connectTo(port)
     try {
       while (!ended) {
         const headers = { Authorization: `Bearer ${token}` }

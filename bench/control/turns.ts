@@ -15,34 +15,42 @@ export interface Plan {
   requests: number
   /** After a side's requests, before the next side's. */
   settle: (scale: Scale) => Promise<void>
+  /** Processor time of all sides so far, in nanoseconds. */
+  cpuTime: () => number
 }
 
 type SideName = `${'postern' | 'bare'}.${Scale}`
 const NAMES: SideName[] = ['postern.small', 'bare.small', 'postern.large', 'bare.large']
 
-/** Medians of each round, in milliseconds. */
-export type Times = Record<SideName, number[]>
+/** Of one request in one round, in milliseconds: the median time, and the mean processor time. */
+export interface Round {
+  time: number
+  cpu: number
+}
+export type Rounds = Record<SideName, Round[]>
 
-export async function takeTurns(sides: Sides, part: Part, plan: Plan): Promise<Times> {
-  const run = async (name: SideName, requests: number) => {
+export async function takeTurns(sides: Sides, part: Part, plan: Plan): Promise<Rounds> {
+  const run = async (name: SideName, requests: number): Promise<Round> => {
     const [kind, scale] = name.split('.') as ['postern' | 'bare', Scale]
     const times: number[] = []
+    const begin = plan.cpuTime()
     for (let request = 0; request < requests; request++) times.push(await perform(sides[kind][scale], part))
+    const cpu = (plan.cpuTime() - begin) / requests / 1e6
     // What goes on behind the last answer must not cost the next side.
     if (kind === 'postern') await plan.settle(scale)
-    return spreadOf(times).median
+    return { time: spreadOf(times).median, cpu }
   }
   for (const name of NAMES) await run(name, plan.warmUp)
-  const times = Object.fromEntries(NAMES.map((name): [string, number[]] => [name, []])) as Times
+  const rounds = Object.fromEntries(NAMES.map((name): [string, Round[]] => [name, []])) as Rounds
   for (let round = 0; round < plan.rounds; round++) {
     for (const name of round % 2 === 0 ? NAMES : NAMES.toReversed()) {
-      times[name].push(await run(name, plan.requests))
+      rounds[name].push(await run(name, plan.requests))
     }
   }
-  return times
+  return rounds
 }
 
 /** Round by round. */
-export function ratiosOf(times: Times, of: SideName, to: SideName): number[] {
-  return times[of].map((time, round) => time / times[to][round]!)
+export function ratiosOf(rounds: Rounds, of: SideName, to: SideName, what: keyof Round = 'time'): number[] {
+  return rounds[of].map((round, index) => round[what] / rounds[to][index]![what])
 }

@@ -23,29 +23,33 @@ import {
   slugOf,
 } from '../control/contents.ts'
 
-const ACTOR = { kind: 'user' as const, issuer: 'staff', subject: ADMIN.subject, email: null }
+const NEWEST_EVENT = `SELECT number, hash AS previous FROM audit_events WHERE chain = '' ORDER BY number DESC LIMIT 1`
+const ACTOR = { kind: 'user' as const, issuer: 'staff', subject: ADMIN.subject, email: ADMIN.email }
 /** Organizations whose rows are written in one batch. */
 const ORGANIZATIONS_PER_BATCH = 100
 
 type SeedEnvironment = Record<string, D1Database>
 
 export default {
-  /** `?database=BINDING&organizations=N&at=MILLISECONDS` */
+  /** `?database=BINDING&twin=BINDING&organizations=N&at=MILLISECONDS`: the same rows for both. */
   async fetch(request: Request, environment: SeedEnvironment): Promise<Response> {
     const { searchParams } = new URL(request.url)
     const database = environment[searchParams.get('database') ?? '']
-    if (!database) return new Response('no such database', { status: 404 })
+    const twin = environment[searchParams.get('twin') ?? '']
+    if (!database || !twin) return new Response('no such database', { status: 404 })
     const organizations = Number(searchParams.get('organizations'))
     const at = Number(searchParams.get('at'))
+    const newest = await database.prepare(NEWEST_EVENT).first<Pick<Chain, 'number' | 'previous'>>()
+    const instance = { name: '', number: 0, previous: '', ...newest }
     for (let first = 0; first < organizations; first += ORGANIZATIONS_PER_BATCH) {
       const rows = emptyRows()
       const end = Math.min(organizations, first + ORGANIZATIONS_PER_BATCH)
       for (let organization = first; organization < end; organization++)
-        await addOrganization(rows, organization, at)
-      await database.batch(statementsOf(database, rows, at))
+        await addOrganization(rows, instance, organization, at)
+      for (const each of [database, twin]) await each.batch(statementsOf(each, rows, at))
     }
-    const newest = await database.prepare('SELECT max(seq) AS seq FROM versions').first<{ seq: number }>()
-    return Response.json(newest)
+    const last = await database.prepare('SELECT max(seq) AS seq FROM versions').first<{ seq: number }>()
+    return Response.json(last)
   },
 } satisfies ExportedHandler<SeedEnvironment>
 
@@ -62,26 +66,28 @@ function emptyRows(): Rows {
   return { versions: [], organizations: [], projects: [], mappings: [], search: [], events: [] }
 }
 
-async function addOrganization(rows: Rows, index: number, at: number): Promise<void> {
+async function addOrganization(rows: Rows, instance: Chain, index: number, at: number): Promise<void> {
   const slug = slugOf(index)
   const displayName = displayNameOf(index)
   const document = organizationName(slug)
   const content = { displayName, idpGroupMappings: organizationMappings(index), patternMappings: [] }
-  const chain = { number: 0, previous: '' }
-  await addDocument(rows, chain, {
-    document,
+  const made = {
     operation: 'organizations.create',
     kind: 'organization',
-    slug,
     id: slug,
-    content,
     at,
-  })
+    requestId: newRequestId(),
+  }
+  const chain = { name: slug, number: 0, previous: '' }
+  rows.versions.push([document, JSON.stringify(content), made.operation, made.requestId])
+  await addEvent(rows, chain, { ...made, after: content })
+  await addEvent(rows, instance, { ...made, after: { displayName } })
   rows.organizations.push([slug, await publicIdOf(document), displayName])
   addMappings(rows, document, content, slug, '')
   rows.search.push({ kind: 'organization', id: slug, organization: slug, text: `${slug} ${displayName}` })
-  for (let project = 0; project < PROJECTS_PER_ORGANIZATION; project++)
+  for (let project = 0; project < PROJECTS_PER_ORGANIZATION; project++) {
     await addProject(rows, chain, index, project, at)
+  }
 }
 
 async function addProject(
@@ -96,64 +102,47 @@ async function addProject(
   const document = projectName(organization, slug)
   const content = { displayName, idpGroupMappings: projectMappings(index, project), patternMappings: [] }
   const id = `${organization}/${slug}`
-  await addDocument(rows, chain, {
-    document,
-    operation: 'projects.create',
-    kind: 'project',
-    slug: organization,
-    id,
-    content,
-    at,
-  })
+  const made = { operation: 'projects.create', kind: 'project', id, at, requestId: newRequestId() }
+  rows.versions.push([document, JSON.stringify(content), made.operation, made.requestId])
+  await addEvent(rows, chain, { ...made, after: content })
   rows.projects.push([organization, slug, await publicIdOf(document), displayName])
   addMappings(rows, document, content, organization, slug)
   rows.search.push({ kind: 'project', id, organization, text: `${slug} ${displayName}` })
 }
 
+const newRequestId = () => crypto.randomUUID()
+
+/** Of audit events: where the next one goes. */
 interface Chain {
+  name: string
   number: number
   previous: string
 }
 
-interface Added {
-  document: string
+interface Event {
   operation: string
   kind: string
-  /** Of the organization, whose chain the event is appended to. */
-  slug: string
-  /** The event's target. */
   id: string
-  content: StoredMappings
+  after: object
+  requestId: string
   at: number
 }
 
-async function addDocument(rows: Rows, chain: Chain, added: Added): Promise<void> {
-  const { document, operation, kind, slug, id, content, at } = added
-  const requestId = crypto.randomUUID()
-  rows.versions.push([document, JSON.stringify(content), operation, requestId])
-  const event = {
-    chain: slug,
+async function addEvent(rows: Rows, chain: Chain, event: Event): Promise<void> {
+  const { operation, kind, id, after, requestId, at } = event
+  const target = { kind, id }
+  const told = {
+    chain: chain.name,
     at: new Date(at).toISOString(),
     actor: ACTOR,
     operation,
-    target: { kind, id },
-    before: null,
-    after: content,
+    target,
     requestId,
   }
-  const hash = await sha256(canonicalEvent(event))
+  const hash = await sha256(canonicalEvent({ ...told, before: null, after }))
   chain.number++
-  rows.events.push([
-    slug,
-    chain.number,
-    operation,
-    kind,
-    id,
-    JSON.stringify(content),
-    requestId,
-    hash,
-    chain.previous,
-  ])
+  const what = [operation, kind, id, JSON.stringify(after), requestId]
+  rows.events.push([chain.name, chain.number, ...what, hash, chain.previous])
   chain.previous = hash
 }
 
