@@ -17,7 +17,7 @@ import { selectRecord } from '../tokens/record.ts'
 import { verifyTokenOnce } from '../tokens/verify.ts'
 import { notFound, refuseInput } from './answers.ts'
 import type { Answered, Call, SomeHandlers } from './call.ts'
-import { KEY_ISSUER, KEY_PREFIX } from './people/access-keys.ts'
+import { accountPrincipal, KEY_ISSUER, KEY_PREFIX } from './people/access-keys.ts'
 
 export const explainHandlers = {
   explain: async (call) => answer(call, levelAsked(call.body), null),
@@ -118,7 +118,7 @@ async function knownPrincipal(
   const [seen] = found.seen
   const [account] = found.account
   if (account && (within === null || account.organization === within)) {
-    return withStatus(accountPrincipal(subject, account), account.status)
+    return withStatus(accountPrincipal({ ...account, account: subject }), account.status)
   }
   const unseen = !seen && found.holder.length === 0
   if (unseen || (within !== null && owner !== null && owner !== within)) return notFound('principal', subject)
@@ -139,23 +139,6 @@ async function knownPrincipal(
     claims: {},
   }
   return withStatus(principal, record?.status ?? 'active')
-}
-
-function accountPrincipal(id: string, { organization, project, name, roles }: Found['account']): Principal {
-  const source = `memberships.service-account/${id}`
-  return {
-    kind: 'service-account',
-    issuer: KEY_ISSUER,
-    subject: id,
-    voucher: { issuer: KEY_ISSUER, organization },
-    groups: { outcome: 'none' },
-    given: (JSON.parse(roles) as string[]).map((role) => ({ role, organization, project, source })),
-    userName: name,
-    email: null,
-    firstName: null,
-    lastName: null,
-    claims: {},
-  }
 }
 
 function withStatus(principal: Principal, status: 'active' | 'inactive'): Who {

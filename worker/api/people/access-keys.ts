@@ -90,7 +90,7 @@ export async function holderOfKey(environment: Environment, key: string): Promis
   if (row.last_used_at === null || now - row.last_used_at >= LAST_USED_EVERY_MS) {
     waitUntil(noteUse(environment, id, row.account, now))
   }
-  return { ok: true, principal: principalOf(row) }
+  return { ok: true, principal: accountPrincipal(row) }
 }
 
 const NO_HASH = new Uint8Array(32)
@@ -104,7 +104,13 @@ const FIND = `select k.hash, k.expires_at, k.revoked_at, k.last_used_at,
   where k.id = ? and a.deleted_at is null and a.method = 'key'`
 
 /** Its organization vouches for it, so that it counts nowhere else. */
-function principalOf({ account, organization, project, name, roles }: KeyRow): Principal {
+export function accountPrincipal({
+  account,
+  organization,
+  project,
+  name,
+  roles,
+}: Pick<KeyRow, 'account' | 'organization' | 'project' | 'name' | 'roles'>): Principal {
   const source = `memberships.service-account/${account}`
   return {
     kind: 'service-account',
