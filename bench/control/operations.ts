@@ -7,7 +7,7 @@ import { type BenchMapping, PROJECTS_PER_ORGANIZATION, projectSlugOf, type Size,
 
 export const READS = ['list', 'find', 'organization', 'project'] as const
 export type Read = (typeof READS)[number]
-export type Part = Read | 'save'
+export type Part = Read | 'save' | 'burst'
 
 export const PART_NAMES: Record<Part, string> = {
   list: 'list a page of organizations',
@@ -15,6 +15,7 @@ export const PART_NAMES: Record<Part, string> = {
   organization: 'get an organization with its mappings',
   project: 'get a project with its mappings',
   save: 'save one mapping of a project',
+  burst: 'save one mapping, several times one right after another',
 }
 
 /** As many as the smaller database has organizations, so that pages of both are equal. */
@@ -63,6 +64,7 @@ export async function perform(side: Side, part: Part): Promise<number> {
       return expect(answered, `"${organization}:team-`)
     }
     case 'save':
+    case 'burst':
       return save(side, organization, project)
   }
 }

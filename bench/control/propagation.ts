@@ -8,7 +8,7 @@ import { type BenchMapping, projectMappings, projectSlugOf, slugOf } from './con
 import { ask, type Side } from './operations.ts'
 
 /** Made at different times within the isolates' re-check periods. */
-const EDITS = 6
+export const EDITS = 6
 const BETWEEN_EDITS_MS = 2500
 const BETWEEN_REQUESTS_MS = 100
 /** So long a caller must have been refused everywhere before its edit counts as obeyed. */

@@ -79,10 +79,11 @@ async function start(folder: string, issuer: TokenIssuer, upstream: string): Pro
     await applyMigrations((await miniflare.getD1Database(binding, 'seed')) as never)
   }
   const portOf = async (name: string) => Number((await miniflare.unsafeGetDirectURL(name)).port)
-  const publisher = async (scale: Scale) => {
+  const publisherOf = async (scale: Scale) => {
     const namespace = await miniflare.getDurableObjectNamespace('PUBLISHER', scale)
     return namespace.getByName('instance') as unknown as Publisher
   }
+  const publishers = { small: await publisherOf('small'), large: await publisherOf('large') }
   const stack: Stack = {
     posternPorts: {
       small: [await portOf('small')],
@@ -92,7 +93,7 @@ async function start(folder: string, issuer: TokenIssuer, upstream: string): Pro
     },
     barePorts: { small: await portOf('small-bare'), large: await portOf('large-bare') },
     async adopted(scale) {
-      await (await publisher(scale)).since(null)
+      await publishers[scale].since(null)
     },
     async seed(scale) {
       const url = new URL(`http://127.0.0.1:${await portOf('seed')}/`)
@@ -114,14 +115,13 @@ async function start(folder: string, issuer: TokenIssuer, upstream: string): Pro
       return results as Row[]
     },
     async publish(scale, seq) {
-      await (await publisher(scale)).catchUp(seq)
+      await publishers[scale].catchUp(seq)
     },
     async settled(scale) {
       const [newest] = await stack.rows<{ seq: number }>(scale, 'own', 'SELECT max(seq) AS seq FROM versions')
       const deadline = performance.now() + SETTLED_TIMEOUT_MS
-      const object = await publisher(scale)
       for (;;) {
-        const { state, seq, lastError } = await object.status()
+        const { state, seq, lastError } = await publishers[scale].status()
         if (state === 'published' && seq >= newest!.seq) return
         if (performance.now() > deadline) throw new Error(`Still not published: ${lastError ?? 'no error'}.`)
         await new Promise((resolve) => setTimeout(resolve, SETTLED_POLL_MS))
@@ -147,7 +147,7 @@ async function start(folder: string, issuer: TokenIssuer, upstream: string): Pro
   return stack
 }
 
-const SETTLED_TIMEOUT_MS = 600_000
+const SETTLED_TIMEOUT_MS = 300_000
 const SETTLED_POLL_MS = 20
 
 interface Publisher {
