@@ -1,6 +1,7 @@
 // The body of a request as JSON that can be read in one way only: declared as JSON, within bounds, UTF-8, no
 // member twice.
 import { type Refusal, refuse, shown } from '../refusal.ts'
+import { countMembers, countWrittenMembers } from '../tokens/compact.ts'
 
 export const BODY_BYTES_MAX = 1024 * 1024
 /** A declared organization with 100,000 mappings. */
@@ -29,12 +30,12 @@ export async function readJson(request: Request, bytesMax: number): Promise<Read
     const why = error instanceof SyntaxError ? ` ${shown(error.message)}` : ''
     return invalidBody(`The body is not JSON in UTF-8.${why}`)
   }
-  const members = countMembers(value, 1)
+  const members = typeof value === 'object' && value !== null ? countMembers(value, JSON_DEPTH_MAX) : 0
   if (members === null) return invalidBody(`The body is nested more than ${JSON_DEPTH_MAX} levels deep.`)
   if (!isWellFormed(text, value))
     return invalidBody('The body has half of a surrogate pair, which is no text.')
   // docs/decisions/json-duplicates.md: a member that stands twice is written twice and read once.
-  if (members !== countWritten(text)) return invalidBody('An object in the body has a member twice.')
+  if (members !== countWrittenMembers(text)) return invalidBody('An object in the body has a member twice.')
   return { ok: true, value, text }
 }
 
@@ -79,29 +80,4 @@ function everyString(value: unknown, holds: (text: string) => boolean): boolean 
   if (typeof value === 'string') return holds(value)
   if (typeof value !== 'object' || value === null) return true
   return Object.entries(value).every(([name, member]) => holds(name) && everyString(member, holds))
-}
-
-function countMembers(value: unknown, depth: number): number | null {
-  if (typeof value !== 'object' || value === null) return 0
-  if (depth > JSON_DEPTH_MAX) return null
-  let count = Array.isArray(value) ? 0 : Object.keys(value).length
-  for (const member of Object.values(value)) {
-    const within = countMembers(member, depth + 1)
-    if (within === null) return null
-    count += within
-  }
-  return count
-}
-
-/** In valid JSON each colon outside of strings belongs to one member. */
-function countWritten(json: string): number {
-  let count = 0
-  let inString = false
-  for (let index = 0; index < json.length; index++) {
-    const char = json.charCodeAt(index)
-    if (char === 0x22) inString = !inString
-    else if (inString && char === 0x5c) index += 1
-    else if (!inString && char === 0x3a) count += 1
-  }
-  return count
 }

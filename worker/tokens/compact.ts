@@ -59,7 +59,7 @@ function parsePart(part: string, name: 'header' | 'payload'): Part {
   if (typeof members !== 'object' || members === null || Array.isArray(members)) {
     return malformed(`Its ${name} is not a JSON object.`)
   }
-  const count = countMembers(members, 1)
+  const count = countMembers(members, JSON_DEPTH_MAX)
   if (count === null) {
     const detail = `Its ${name} is nested more than ${JSON_DEPTH_MAX} levels deep.`
     return refuse('token_ambiguous', detail, { check: 'format' })
@@ -82,13 +82,13 @@ function isCanonicalBase64url(text: string): boolean {
 }
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-/** Members of all objects within the value, null when it is nested too deep. */
-function countMembers(value: object, depth: number): number | null {
-  if (depth > JSON_DEPTH_MAX) return null
+/** Members of all objects within the value, null when it is nested more than `levels` deep. */
+export function countMembers(value: object, levels: number): number | null {
+  if (levels < 1) return null
   let count = Array.isArray(value) ? 0 : Object.keys(value).length
   for (const member of Object.values(value)) {
     if (typeof member !== 'object' || member === null) continue
-    const within = countMembers(member, depth + 1)
+    const within = countMembers(member, levels - 1)
     if (within === null) return null
     count += within
   }
@@ -96,7 +96,7 @@ function countMembers(value: object, depth: number): number | null {
 }
 
 /** In valid JSON each colon outside of strings belongs to one member. */
-function countWrittenMembers(json: string): number {
+export function countWrittenMembers(json: string): number {
   let count = 0
   let inString = false
   for (let index = 0; index < json.length; index++) {
