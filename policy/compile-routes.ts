@@ -38,6 +38,7 @@ function compileRoute(id: string, route: Route): CompiledRoute {
     organization: route.organization ?? null,
     project: route.project ?? null,
     forwardAuthorization: route.forwardAuthorization,
+    forwardPreflight: route.forwardPreflight,
     timeoutSeconds: route.timeoutSeconds,
   }
 }

@@ -3,6 +3,7 @@
 
 import { issuerNames } from './check.ts'
 import { compileHosts } from './compile-routes.ts'
+import { compileApplications, compileSignIn, compileSingleSignOn } from './compile-sign-in.ts'
 import {
   bucketName,
   bucketOf,
@@ -50,7 +51,14 @@ export interface CompileOptions {
 /** What of a document is compiled without its organizations. */
 export type InstancePart = Pick<
   PolicyDocument,
-  'audience' | 'roles' | 'issuers' | 'idpGroupMappings' | 'patternMappings' | 'routes'
+  | 'audience'
+  | 'roles'
+  | 'issuers'
+  | 'idpGroupMappings'
+  | 'patternMappings'
+  | 'routes'
+  | 'applications'
+  | 'singleSignOn'
 >
 
 /** The document must have passed checkPolicy, here and below. */
@@ -78,6 +86,8 @@ export function compileInstance(policy: InstancePart, options: CompileOptions = 
     lowerCase: indexGrants(policy.idpGroupMappings, ['idpGroupMappings'], true),
     patterns: patternGrants(policy.patternMappings, ['patternMappings'], null),
     hosts: compileHosts(policy.routes),
+    applications: compileApplications(policy.applications),
+    singleSignOn: compileSingleSignOn(policy.singleSignOn),
   }
 }
 
@@ -138,6 +148,7 @@ function compileIssuer(
     vpcBinding: issuer.vpcBinding ?? null,
     claims: claimsOf(issuer.preset, issuer.claims),
     groups: compileGroups(issuer),
+    signIn: issuer.signIn ? compileSignIn(id, issuer.signIn) : null,
   }
 }
 

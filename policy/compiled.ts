@@ -6,6 +6,7 @@ import type { Pattern } from './pattern.ts'
 import type { NamedClaims } from './presets.ts'
 import type { RoleLevel } from './schema.ts'
 import type { Algorithm } from './schema-issuer.ts'
+import type { AuthMethod, ClientAuthentication, SignOut, SingleSignOn } from './schema-sign-in.ts'
 
 export const COMPILED_FORMAT = 1
 
@@ -106,6 +107,47 @@ export interface IssuerRecord {
   vpcBinding: string | null
   claims: NamedClaims
   groups: GroupsRule | null
+  /** Null: it vouches for tokens, and nobody signs in with it. */
+  signIn: SignInRule | null
+}
+
+/** Postern as the issuer's relying party. The client secret is elsewhere (worker/signin/client-secret.ts). */
+export interface SignInRule {
+  clientId: string
+  authMethod: AuthMethod
+  /** Null: by the secret, if there is one. */
+  clientAuthentication: ClientAuthentication | null
+  /** The variable of the Worker that holds the secret; null: the database does, if there is one. */
+  clientSecretFrom: string | null
+  pkce: boolean
+  /** With "openid", which stands first. */
+  scopes: string[]
+  label: string
+  emailDomains: string[]
+  /** Null: local, and at the issuer when its discovery names where (decision T5). */
+  signOut: SignOut | null
+  refresh: boolean
+  /** Null: by discovery. */
+  endpoints: ProviderEndpoints | null
+  /** Where Microsoft Graph is asked for groups; null: it is not. */
+  graphEndpoint: string | null
+}
+
+export interface ProviderEndpoints {
+  authorization: string
+  token: string | null
+  userInfo: string | null
+  endSession: string | null
+}
+
+/** A registered client of single sign-on. */
+export interface CompiledApplication {
+  id: string
+  displayName: string
+  clientId: string
+  hosts: string[]
+  redirectUris: string[]
+  logoutRedirectUris: string[]
 }
 
 /** An organization but for its mappings by name, which stand in buckets. */
@@ -135,6 +177,7 @@ export interface CompiledRoute {
   organization: string | null
   project: string | null
   forwardAuthorization: boolean
+  forwardPreflight: boolean
   timeoutSeconds: number
 }
 
@@ -162,6 +205,8 @@ export interface CompiledPolicy {
   lowerCase: Entries<Grant[]>
   patterns: PatternGrant[]
   hosts: Entries<CompiledRouteNode>
+  applications: CompiledApplication[]
+  singleSignOn: Partial<SingleSignOn>
 }
 
 /**

@@ -3,6 +3,7 @@
 import {
   bucketName,
   COMPILED_FORMAT,
+  type CompiledApplication,
   type CompiledBucket,
   type CompiledDocuments,
   type CompiledOrganization,
@@ -18,6 +19,7 @@ import {
 import type { Level } from './level.ts'
 import { indexPatterns, type PatternIndex } from './pattern.ts'
 import type { RoleLevel } from './schema.ts'
+import type { SingleSignOn } from './schema-sign-in.ts'
 
 export interface LoadedRole {
   level: RoleLevel
@@ -67,6 +69,9 @@ export interface Policy {
   lowerCase: GrantIndex
   patterns: PatternIndex<PatternGrant>
   hosts: ReadonlyMap<string, RouteNode>
+  applications: readonly CompiledApplication[]
+  /** What the policy says of it; the database says the rest. */
+  singleSignOn: Partial<SingleSignOn>
 }
 
 /** With every organization: for tools that have the whole document. The edge reads them one by one. */
@@ -121,6 +126,9 @@ export function loadInstance(policy: CompiledPolicy): Policy {
     lowerCase: new Map(policy.lowerCase),
     patterns: indexPatterns(policy.patterns),
     hosts: new Map(policy.hosts.map(([host, node]) => [host, loadRouteNode(node)])),
+    // A document of an earlier build has none.
+    applications: policy.applications ?? [],
+    singleSignOn: policy.singleSignOn ?? {},
   }
 }
 

@@ -65,6 +65,47 @@ export const REQUEST_REASONS = {
 } as const
 export type RequestReason = keyof typeof REQUEST_REASONS
 
+/** Why a session does not stand for anybody, or a request may not use it. */
+export const SESSION_REASONS = {
+  session_invalid: 'The session cookie was not made here, or not for this host.',
+  session_ended: 'The session has been ended.',
+  session_expired: 'The session was not used for too long, or has lived as long as it may.',
+  cross_site_request: 'The request uses a session, and it does not come from a page that may.',
+  too_many_requests: 'There have been too many attempts in a short time.',
+} as const
+export type SessionReason = keyof typeof SESSION_REASONS
+
+/** Why signing in or out goes no further. Most are read by a person, on a page. */
+export const SIGN_IN_REASONS = {
+  sign_in_off: 'Signing in with an identity provider is switched off for the moment.',
+  provider_not_offered: 'There is no identity provider of that name to sign in with.',
+  provider_unavailable: 'The identity provider cannot be reached at the moment.',
+  provider_refused: 'The identity provider did not sign the person in.',
+  provider_misconfigured: 'The identity provider and Postern are not set up to fit each other.',
+  attempt_unknown: 'The browser did not bring back the cookie that the sign-in began with.',
+  attempt_expired: 'The sign-in took longer than it may.',
+  attempt_used: 'The answer of the identity provider has been used already.',
+  response_malformed: 'The answer of the identity provider is not as it must be.',
+  response_issuer_mismatch: 'The answer comes from another identity provider than the one that was asked.',
+  nonce_mismatch: 'The id_token belongs to another sign-in.',
+  hash_mismatch: 'The id_token does not belong to what came with it.',
+  subject_mismatch: 'Two answers of the identity provider are about different people.',
+  return_to_not_allowed: 'The place to return to is not one of this instance.',
+  sign_in_request_invalid: 'The request to sign in was not made by a host of this instance, or is too old.',
+  ticket_invalid: 'The ticket that hands a session to this host is not valid.',
+  ticket_used: 'The ticket that hands a session to this host has been used already.',
+  cookies_blocked: 'The browser does not keep the cookies that signing in needs.',
+  transport_not_secure: 'Signing in needs https.',
+  application_unknown: 'There is no application of that client id.',
+  redirect_not_registered: 'The address to go on to after signing out is not registered.',
+  redirect_missing: 'The address to go on to after signing out is missing.',
+  instance_unknown: 'There is no instance of that id here.',
+  logout_token_invalid: 'The logout token is not valid.',
+  password_wrong: 'The password is not the right one.',
+  password_spent: 'The temporary password has ended, or was tried too often.',
+} as const
+export type SignInReason = keyof typeof SIGN_IN_REASONS
+
 /** Why the management API does not do what it is asked. */
 export const API_REASONS = {
   input_invalid: 'Something in the request is not as it must be.',
@@ -93,6 +134,8 @@ export type ApiReason = keyof typeof API_REASONS
 export const REASONS = {
   ...REQUEST_REASONS,
   ...API_REASONS,
+  ...SESSION_REASONS,
+  ...SIGN_IN_REASONS,
   ...TOKEN_REASONS,
   ...PRINCIPAL_REASONS,
   ...DECISION_REASONS,

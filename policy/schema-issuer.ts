@@ -1,5 +1,6 @@
 // The shape of an issuer record in a policy document. What a preset fills in is presets.ts's.
 import { z } from 'zod'
+import { SignIn } from './schema-sign-in.ts'
 
 export const LEEWAY_SECONDS_MAX = 300
 /** Decision T4: no longer than this may groups that were seen last stand in for groups that are not said. */
@@ -157,6 +158,7 @@ export const Issuer = z
       .union([z.literal('none'), GroupsClaim])
       .optional()
       .describe('Where groups are and what is done to their names; "none" where none are said.'),
+    signIn: SignIn.optional().describe('Lets people sign in with it; without, it vouches for tokens only.'),
   })
   .meta({ id: 'Issuer', description: 'An identity provider, and how its tokens are read.' })
 export type Issuer = z.infer<typeof Issuer>

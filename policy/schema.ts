@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { SLUG } from './level.ts'
 import { DECISION_REASONS, PRINCIPAL_REASONS } from './reasons.ts'
 import { ClaimPath, Issuer } from './schema-issuer.ts'
+import { Application, SingleSignOn } from './schema-sign-in.ts'
 
 export const ROLES_MAX = 100
 export const TIMEOUT_SECONDS_MAX = 300
@@ -171,6 +172,10 @@ export const Route = z
       .optional()
       .describe('The "aud" of the assertion the upstream gets; the upstream\'s origin unless set.'),
     forwardAuthorization: z.boolean().default(false),
+    forwardPreflight: z
+      .boolean()
+      .default(false)
+      .describe('CORS preflights pass to the upstream, which answers them; they never carry credentials.'),
     timeoutSeconds: z
       .int()
       .min(1)
@@ -295,6 +300,11 @@ export const PolicyDocument = z.strictObject({
     .default([])
     .describe('Roles by pattern; {org} and {project} say where they are given.'),
   organizations: z.record(Slug, Organization).default({}),
+  singleSignOn: SingleSignOn.partial()
+    .default({})
+    .meta({ id: 'PolicySingleSignOn' })
+    .describe('What it says cannot be changed over the API.'),
+  applications: z.record(Slug, Application).default({}).describe('Clients of single sign-on.'),
   routes: z.record(Slug, Route).default({}).describe('What is served on which host, and to whom.'),
   tests: z.array(PolicyTest).max(10_000).default([]).describe('A policy whose tests fail is not published.'),
 })

@@ -40,6 +40,8 @@ export function soundOrganization(
     patternMappings: [],
     organizations: { [slug]: organization },
     routes: {},
+    applications: {},
+    singleSignOn: {},
     tests: [],
   }).filter((fault) => fault.path[0] === 'organizations')
   const value: Organization = {

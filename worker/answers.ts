@@ -1,6 +1,6 @@
 // What refusals and faults look like on the wire: problem documents (RFC 9457) with the challenge of RFC
 // 6750. Everything said is about the request; nothing of a token or a secret is ever echoed.
-import { REASONS, type Reason } from '../policy/reasons.ts'
+import { REASONS, type Reason, SESSION_REASONS } from '../policy/reasons.ts'
 import { type Refusal, refuse } from './refusal.ts'
 
 /** `type` of a problem document. The name is resolved by the documentation, not by a server. */
@@ -66,6 +66,24 @@ const RETRY_AFTER_SECONDS = 5
 function statusOf(reason: Reason): number {
   switch (reason) {
     case 'path_not_canonical':
+    case 'attempt_unknown':
+    case 'attempt_expired':
+    case 'attempt_used':
+    case 'response_malformed':
+    case 'response_issuer_mismatch':
+    case 'nonce_mismatch':
+    case 'hash_mismatch':
+    case 'subject_mismatch':
+    case 'return_to_not_allowed':
+    case 'sign_in_request_invalid':
+    case 'ticket_invalid':
+    case 'ticket_used':
+    case 'cookies_blocked':
+    case 'transport_not_secure':
+    case 'application_unknown':
+    case 'redirect_not_registered':
+    case 'redirect_missing':
+    case 'logout_token_invalid':
     case 'input_invalid':
       return 400
     case 'credentials_missing':
@@ -96,6 +114,10 @@ function statusOf(reason: Reason): number {
     case 'claim_invalid':
     case 'groups_malformed':
     case 'access_key_invalid':
+    case 'session_invalid':
+    case 'session_ended':
+    case 'session_expired':
+    case 'password_wrong':
       return 401
     case 'organization_unknown':
     case 'project_unknown':
@@ -107,10 +129,16 @@ function statusOf(reason: Reason): number {
     case 'principal_inactive':
     case 'grant_not_allowed':
     case 'grant_to_self':
+    case 'cross_site_request':
+    case 'provider_refused':
+    case 'password_spent':
+    case 'sign_in_off':
       return 403
     case 'host_unknown':
     case 'route_not_found':
     case 'not_found':
+    case 'provider_not_offered':
+    case 'instance_unknown':
       return 404
     case 'method_not_allowed':
       return 405
@@ -133,14 +161,18 @@ function statusOf(reason: Reason): number {
       return 422
     case 'version_required':
       return 428
+    case 'too_many_requests':
+      return 429
     case 'fault':
       return 500
+    case 'provider_misconfigured':
     case 'upstream_unreachable':
       return 502
     case 'keys_unavailable':
     case 'policy_unavailable':
     case 'changes_unavailable':
     case 'database_unavailable':
+    case 'provider_unavailable':
       return 503
     case 'upstream_timeout':
       return 504
@@ -150,7 +182,9 @@ function statusOf(reason: Reason): number {
 /** RFC 6750 3: no error code when no credentials came, `invalid_token` or `insufficient_scope` otherwise. */
 function challengeOf({ status, reason, title, detail }: Problem): string | null {
   if (status !== 401 && status !== 403) return null
-  if (reason === 'credentials_missing') return 'Bearer realm="postern"'
+  // A session is nothing that the Authorization header could mend.
+  if (reason === 'credentials_missing' || Object.hasOwn(SESSION_REASONS, reason))
+    return 'Bearer realm="postern"'
   const error =
     status === 403
       ? 'insufficient_scope'

@@ -11,6 +11,10 @@ export { SigningKeysObject } from './keys/signing-object.ts'
 export { PrincipalObject } from './principals/principal-object.ts'
 export { PublisherObject } from './publisher/publisher-object.ts'
 export { Authorizer } from './rpc.ts'
+export { SessionIndexObject } from './sessions/session-index-object.ts'
+export { SessionsObject } from './sessions/sessions-object.ts'
+export { SingleUseObject } from './sessions/single-use-object.ts'
+export { RestoreObject } from './signin/restore-object.ts'
 
 export default {
   async fetch(request: Request, environment: Environment, context: ExecutionContext): Promise<Response> {

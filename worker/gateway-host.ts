@@ -10,6 +10,9 @@ import { refuse, shown } from './refusal.ts'
 /** Shorter than a key is published ahead of its use (keys/signing-object.ts), by far. */
 const JWKS_MAX_AGE_SECONDS = 600
 
+/** What signin/mount.ts serves. */
+const SIGN_IN_PATHS = ['/', '/login', '/logout', '/oidc/*', '/oauth/v4/*']
+
 type Served = { Bindings: { environment: Environment; requestId: string } }
 
 export const gatewayHost = new Hono<Served>()
@@ -30,6 +33,14 @@ gatewayHost.get('/.well-known/jwks.json', async (context) => {
   const { jwks } = await signerOf(context.env.environment)
   return context.json(jwks, 200, { 'cache-control': `public, max-age=${JWKS_MAX_AGE_SECONDS}` })
 })
+
+/** Signing in and out, and what people read there; loaded when it is first asked for, as the API is. */
+for (const path of SIGN_IN_PATHS) {
+  gatewayHost.all(path, async (context) => {
+    const { signIn } = await import('./signin/mount.ts')
+    return signIn.fetch(context.req.raw, context.env)
+  })
+}
 
 /** Loaded when it is first asked for: what only forwards never evaluates the schemas of the management API. */
 gatewayHost.all('/api/*', async (context) => {

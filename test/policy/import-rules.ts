@@ -26,13 +26,17 @@ const POLICY_PACKAGES: Record<string, string[] | null> = {
 const WORKER_LEVELS: string[][] = [
   ['entry.ts'],
   ['gateway.ts', 'gateway-host.ts', 'rpc.ts', 'health.ts', 'api/'],
-  ['admit.ts', 'forward.ts', 'outbound-headers.ts', 'deadlines.ts', 'path.ts', 'answers.ts'],
-  ['principals/', 'publisher/'],
+  ['admit.ts', 'forward.ts', 'outbound-headers.ts', 'deadlines.ts'],
+  ['signin/'],
+  ['principals/', 'publisher/', 'sessions/'],
   ['tokens/'],
   ['keys/'],
   ['documents/'],
   ['database/'],
   [
+    'answers.ts',
+    'pages/',
+    'path.ts',
     'sealing.ts',
     'memory.ts',
     'refusal.ts',
@@ -51,6 +55,10 @@ const UPWARD_TYPES: Record<string, string[]> = {
     'worker/keys/signing-object.ts',
     'worker/principals/principal-object.ts',
     'worker/publisher/publisher-object.ts',
+    'worker/sessions/session-index-object.ts',
+    'worker/sessions/sessions-object.ts',
+    'worker/sessions/single-use-object.ts',
+    'worker/signin/restore-object.ts',
   ],
 }
 

@@ -6,6 +6,8 @@ import {
   PRINCIPAL_REASONS,
   REASONS,
   REQUEST_REASONS,
+  SESSION_REASONS,
+  SIGN_IN_REASONS,
   TOKEN_REASONS,
 } from '../../policy/reasons.ts'
 import { readProjectFile } from './policies.ts'
@@ -18,7 +20,15 @@ describe('reasons', () => {
   })
 
   test('stand in one list only, each with a sentence of its own', () => {
-    const lists = [REQUEST_REASONS, API_REASONS, TOKEN_REASONS, PRINCIPAL_REASONS, DECISION_REASONS]
+    const lists = [
+      REQUEST_REASONS,
+      API_REASONS,
+      SESSION_REASONS,
+      SIGN_IN_REASONS,
+      TOKEN_REASONS,
+      PRINCIPAL_REASONS,
+      DECISION_REASONS,
+    ]
     const all = lists.flatMap((list) => Object.keys(list))
     expect(all).toHaveLength(new Set(all).size)
     expect(Object.keys(REASONS).sort()).toEqual(all.sort())

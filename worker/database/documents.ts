@@ -2,6 +2,7 @@
 // elsewhere is checked against are contents.ts's; here are only names and types, so that any file may import it.
 import type { DirectRoles, Identity } from '../../policy/operations/people.ts'
 import type { GroupMapping, PatternMapping } from '../../policy/schema.ts'
+import type { SingleSignOn } from '../../policy/schema-sign-in.ts'
 
 /** Content has at most so many characters and bytes: a row of D1 ends at 2 MB. */
 export const DOCUMENT_LENGTH_MAX = 1_000_000
@@ -85,6 +86,7 @@ export type SettingsContent = Partial<{
   recheckSeconds: number
   knownPrincipalDays: number
   confirmOwnAccess: boolean
+  singleSignOn: Partial<SingleSignOn>
 }>
 export interface IssuerContent {
   /** The record as it was written; what defaults and presets fill in comes when it is read. */

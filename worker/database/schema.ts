@@ -131,6 +131,14 @@ export const issuerNames = sqliteTable(
   ],
 )
 
+/** Client secrets of issuers, sealed (sealing.ts); apart from their documents, so that no version holds one. */
+export const issuerSecrets = sqliteTable('issuer_secrets', {
+  /** The record id. */
+  issuer: text('issuer').primaryKey(),
+  sealed: text('sealed').notNull(),
+  updatedAt: time('updated_at').notNull(),
+})
+
 export const users = sqliteTable(
   'users',
   {

@@ -1,6 +1,7 @@
 // The isolate's side of the change feed: when it was last asked, what it said, and whether what is held may
 // still be served. What is held is told of changes and forgets by itself (holding.ts).
 import { waitUntil } from 'cloudflare:workers'
+import type { SingleSignOn } from '../../policy/schema-sign-in.ts'
 import { clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
 import { createMemory } from '../memory.ts'
@@ -40,6 +41,8 @@ interface Feed {
   seq: number | null
   published: boolean
   recheckMs: number
+  /** What the database sets of single sign-on. */
+  singleSignOn: Partial<SingleSignOn>
   /** When the call began that was answered last, in milliseconds since the epoch as all times here. */
   answeredAt: number
   failedAt: number
@@ -51,6 +54,7 @@ const feed: Feed = {
   seq: null,
   published: false,
   recheckMs: RECHECK_MS_USUAL,
+  singleSignOn: {},
   answeredAt: Number.NEGATIVE_INFINITY,
   failedAt: Number.NEGATIVE_INFINITY,
   lastError: null,
@@ -88,6 +92,25 @@ export async function becomeFresh(environment: Environment): Promise<Refusal | n
   if (isFresh(environment)) return null
   // With no time to go without asking, an answer to a call that began before the request is no answer.
   return feed.recheckMs === 0 ? askNow(environment) : join(environment)
+}
+
+/**
+ * For what sessions stand on: whether all that was announced one re-check time ago is known here. The hot path: never
+ * waits, and has the feed asked when it is time.
+ */
+export function isCurrent(environment: Environment): boolean {
+  return isFresh(environment) && clock.now() - feed.answeredAt < feed.recheckMs
+}
+
+/** Waits for the feed where a session may not be served as it is. While it cannot be reached, for a few periods. */
+export async function becomeCurrent(environment: Environment): Promise<Refusal | null> {
+  if (isCurrent(environment)) return null
+  return feed.recheckMs === 0 ? askNow(environment) : join(environment)
+}
+
+/** What the database sets of single sign-on, as the feed said last. */
+export function storedSingleSignOn(): Partial<SingleSignOn> {
+  return feed.singleSignOn
 }
 
 /** Asks the feed whatever was learned before. */
@@ -146,7 +169,8 @@ async function call(environment: Environment, since: number): Promise<string | n
   }
 }
 
-function learn({ seq, complete, changes, recheckSeconds, published }: Changes, since: number): void {
+function learn(answer: Changes, since: number): void {
+  const { seq, complete, changes, recheckSeconds, singleSignOn, published } = answer
   // Where documents come from changes once, when the first policy is published.
   const missed = (!complete && feed.seq !== null) || (published && !feed.published)
   if (!complete) versions = createVersions()
@@ -161,6 +185,7 @@ function learn({ seq, complete, changes, recheckSeconds, published }: Changes, s
   // Answers may come in another order than they were asked for.
   feed.seq = complete ? Math.max(feed.seq ?? 0, seq) : seq
   feed.recheckMs = recheckSeconds * 1000
+  feed.singleSignOn = singleSignOn
   feed.answeredAt = Math.max(feed.answeredAt, since)
 }
 

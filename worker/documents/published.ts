@@ -3,6 +3,7 @@
 import { base64url } from 'jose'
 import type { CompiledBucket, CompiledOrganization, CompiledPolicy } from '../../policy/compiled.ts'
 import type { DirectGrant } from '../../policy/principal.ts'
+import type { SingleSignOn } from '../../policy/schema-sign-in.ts'
 
 /** Of the envelope and all that stands in it. It is part of each key, so that two builds can live side by side. */
 export const PUBLISHED_FORMAT = 1
@@ -68,6 +69,9 @@ export interface Change {
   version: number
 }
 
+/** That sessions, or whatever else was begun before a time, count no more. */
+export type End = Pick<Change, 'key' | 'version'> & { kind: Exclude<Change['kind'], 'document'> }
+
 /** The answer to "what is new since ...". */
 export interface Changes {
   /** Of the newest change there is. */
@@ -77,6 +81,8 @@ export interface Changes {
   changes: Change[]
   /** How long an isolate may go without asking, in seconds; 0: ask on every request. */
   recheckSeconds: number
+  /** What the database sets of single sign-on; what the policy sets goes before it (sessions/settings.ts). */
+  singleSignOn: Partial<SingleSignOn>
   /** Whether a policy is published at all. Until then the one in the bundle decides. */
   published: boolean
 }

@@ -1,6 +1,6 @@
 // The change feed: what isolates are told when they ask what is new. A row for each thing, with a number that rises
 // whenever something about it changes; rows end, and whoever asks from before that must forget all it holds.
-import type { Change, Changes } from '../documents/published.ts'
+import type { Change, Changes, End } from '../documents/published.ts'
 import { type Store, setState, stateOf } from './store.ts'
 
 /** Longer than KV serves an old copy, and than an isolate goes without asking. */
@@ -17,6 +17,26 @@ export function announce({ sql }: Store, change: Omit<Change, 'seq'>, expires: n
     change.version,
     expires,
   )
+}
+
+/** Longer than any session lives (SESSION_LIFE_SECONDS_MAX), with a day to spare. */
+const WIDE_END_KEPT_MS = 91 * 24 * 60 * 60_000
+/** Nothing else keeps these: a principal's own object knows which of its sessions have ended. */
+const WIDE_KINDS = ['organization', 'issuer', 'instance'] as const
+const IS_NARROW = `kind NOT IN ('${WIDE_KINDS.join("', '")}')`
+
+/** A time that was announced before never goes back. */
+export function announceEnds(store: Store, ends: readonly End[], now: number): void {
+  store.transact(() => {
+    for (const { kind, key, version } of ends) {
+      const [row] = store.sql
+        .exec('SELECT version FROM changes WHERE kind = ? AND key = ?', kind, key)
+        .toArray()
+      const newest = Math.max(version, (row?.version as number | undefined) ?? 0)
+      const isWide = (WIDE_KINDS as readonly string[]).includes(kind)
+      announce(store, { kind, key, version: newest }, now + (isWide ? WIDE_END_KEPT_MS : CHANGE_KEPT_MS))
+    }
+  })
 }
 
 /** Null asks for all that is kept, on behalf of somebody who holds nothing. */
@@ -39,7 +59,7 @@ export function changesSince(
 
 /** At once where there are far too many; the others end hourly. */
 export function boundChanges(store: Store, now: number): void {
-  const [row] = store.sql.exec('SELECT count(*) AS count FROM changes').toArray()
+  const [row] = store.sql.exec(`SELECT count(*) AS count FROM changes WHERE ${IS_NARROW}`).toArray()
   if ((row?.count as number) > 2 * CHANGES_MAX) endChanges(store, now)
 }
 
@@ -49,7 +69,7 @@ export function endChanges(store: Store, now: number): void {
       .exec(
         `SELECT max(seq) AS seq FROM (
            SELECT seq FROM changes WHERE expires <= ?1
-           UNION ALL SELECT seq FROM (SELECT seq FROM changes ORDER BY seq DESC LIMIT -1 OFFSET ?2))`,
+           UNION ALL SELECT seq FROM (SELECT seq FROM changes WHERE ${IS_NARROW} ORDER BY seq DESC LIMIT -1 OFFSET ?2))`,
         now,
         CHANGES_MAX,
       )
@@ -58,7 +78,8 @@ export function endChanges(store: Store, now: number): void {
     if (last === null || last === undefined) return
     store.sql.exec('DELETE FROM changes WHERE expires <= ?', now)
     store.sql.exec(
-      'DELETE FROM changes WHERE seq IN (SELECT seq FROM changes ORDER BY seq DESC LIMIT -1 OFFSET ?)',
+      `DELETE FROM changes WHERE seq IN
+         (SELECT seq FROM changes WHERE ${IS_NARROW} ORDER BY seq DESC LIMIT -1 OFFSET ?)`,
       CHANGES_MAX,
     )
     setState(store, 'feedFloor', Math.max(stateOf(store, 'feedFloor') ?? 0, last))

@@ -4,11 +4,11 @@ import { DurableObject } from 'cloudflare:workers'
 import { alarmTime, clock } from '../clock.ts'
 import { sha256 } from '../database/audit.ts'
 import { bundledPolicy } from '../database/policy-source.ts'
-import { type Changes, PUBLISHED_FORMAT, type Publication } from '../documents/published.ts'
+import { type Changes, type End, PUBLISHED_FORMAT, type Publication } from '../documents/published.ts'
 import type { Environment } from '../environment.ts'
 import { chainsOf, foldEvents, type RunningHead, runningHead, signHeads } from './audit-heads.ts'
 import { cleanDatabase, cleanDocuments } from './clean.ts'
-import { boundChanges, changesSince } from './feed.ts'
+import { announceEnds, boundChanges, changesSince } from './feed.ts'
 import type { Context } from './merged.ts'
 import { databaseOf, EDITS_MAX, editsAfter, targetOf } from './read.ts'
 import { recheckSecondsOf } from './settings.ts'
@@ -60,8 +60,18 @@ export class PublisherObject extends DurableObject<Environment> {
     return {
       ...changesSince(this.#store, seq),
       recheckSeconds: recheckSecondsOf(this.env, stateOf(this.#store, 'settings')),
+      singleSignOn: stateOf(this.#store, 'settings')?.singleSignOn ?? {},
       published: stateOf(this.#store, 'published') ?? false,
     }
+  }
+
+  /**
+   * Tells every isolate that what of this kind and key began before `version` (milliseconds since the epoch) counts no
+   * more. Kept once this returns: as long as any session may live for what is wider than one principal.
+   */
+  async announceEnd(ends: readonly End[]): Promise<void> {
+    await this.#ensureAlarm()
+    announceEnds(this.#store, ends, clock.now())
   }
 
   /** A published document as KV should have it: the JSON of an Envelope; null when there is none. */

@@ -1,5 +1,6 @@
 // What the publisher keeps of its own, in the SQLite storage of its Durable Object: the documents as KV should have
 // them, what still has to be compiled or written, and small state. Losing it costs one compilation of everything.
+import type { SettingsContent } from '../database/documents.ts'
 import { type Envelope, PUBLISHED_FORMAT } from '../documents/published.ts'
 
 /** Documents are written in this order: a header only once all of its buckets are there. */
@@ -54,7 +55,7 @@ export interface State {
   /** `seq` of the policy edit whose organizations stand in `sources`. */
   sourceSeq: number
   published: boolean
-  settings: { recheckSeconds?: number; knownPrincipalDays?: number }
+  settings: SettingsContent
   /** Variables that are rows of D1 now. */
   environment: string
   /** `seq` of the audit event folded last. */

@@ -1,0 +1,17 @@
+// Signing in and out on a gateway host. Hono routes here and does nothing else; each page and endpoint has its own file.
+import { Hono } from 'hono'
+import { answerFault, answerRefusal } from '../answers.ts'
+import type { Environment } from '../environment.ts'
+import { refuse, shown } from '../refusal.ts'
+
+type Served = { Bindings: { environment: Environment; requestId: string } }
+
+export const signIn = new Hono<Served>()
+
+signIn.notFound((context) => {
+  const { method, path } = context.req
+  const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`
+  return answerRefusal(refuse('route_not_found', detail, { check: 'path' }), context.env.requestId)
+})
+
+signIn.onError((error, context) => answerFault(error, context.env.requestId))
