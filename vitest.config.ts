@@ -2,18 +2,27 @@
 // cli/ the command as users have it.
 import { defineConfig } from 'vitest/config'
 
-const tier = (name: string, timeoutSeconds: number) => ({
+const tier = (name: string, timeoutSeconds: number, globalSetup: string[] = []) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: timeoutSeconds * 1000,
     hookTimeout: 60_000,
+    globalSetup,
   },
 })
+
+/** The tests' Worker, which stacks are made of. */
+const BUNDLE = ['test/support/bundle-once.ts']
 
 export default defineConfig({
   test: {
     maxWorkers: 2,
-    projects: [tier('policy', 30), tier('worker', 30), tier('e2e', 60), tier('cli', 60)],
+    projects: [
+      tier('policy', 30),
+      tier('worker', 30, BUNDLE),
+      tier('e2e', 60, BUNDLE),
+      tier('cli', 60, BUNDLE),
+    ],
   },
 })

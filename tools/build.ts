@@ -34,6 +34,12 @@ export async function buildWorker({
   outFile,
   entry = 'worker/entry.ts',
 }: BuildOptions): Promise<BuiltWorker> {
+  return bundle(entry, outFile, modulesOf(policy))
+}
+
+type Modules = Record<'postern:policy' | 'postern:policy-source', string>
+
+function modulesOf(policy: BuildOptions['policy']): Modules {
   const catalogue = readFileSync(join(ROOT, 'policy/catalogue.yaml'), 'utf8')
   const parsed = parsePolicy(policy.text, { file: policy.file, catalogue })
   if (!parsed.ok) throw new Error(`The policy is not valid.\n${describeProblems(parsed.problems)}`)
@@ -41,6 +47,36 @@ export async function buildWorker({
   if (failed.length > 0) {
     throw new Error(`The policy fails its own tests.\n${describeProblems(failed.map(parsed.locate))}`)
   }
+  return {
+    'postern:policy': JSON.stringify(compilePolicy(parsed.policy)),
+    'postern:policy-source': JSON.stringify({ ...policy, catalogue, revision: compilerRevision() }),
+  }
+}
+
+/** Stands where a policy's modules go; JSON is an expression of JavaScript, so a module's text can take its place. */
+const PLACES: Modules = {
+  'postern:policy': '"postern:policy goes here"',
+  'postern:policy-source': '"postern:policy-source goes here"',
+}
+
+/** For whoever needs the Worker with one policy after another (the tests): all but the policy, bundled once. */
+export async function buildTemplate(outFile: string, entry: string): Promise<void> {
+  await bundle(entry, outFile, PLACES)
+}
+
+/** What buildWorker would make, of a template. Throws as it does. */
+export function fillTemplate(template: string, policy: BuildOptions['policy']): string {
+  let text = template
+  for (const [name, contents] of Object.entries(modulesOf(policy))) {
+    const parts = text.split(PLACES[name as keyof Modules])
+    if (parts.length !== 2)
+      throw new Error(`the template has ${parts.length - 1} places for ${name}, not one`)
+    text = parts.join(contents)
+  }
+  return text
+}
+
+async function bundle(entry: string, outFile: string, modules: Modules): Promise<BuiltWorker> {
   const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: [entry],
@@ -57,12 +93,7 @@ export async function buildWorker({
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
-    plugins: [
-      jsonModules({
-        'postern:policy': JSON.stringify(compilePolicy(parsed.policy)),
-        'postern:policy-source': JSON.stringify({ ...policy, catalogue, revision: compilerRevision() }),
-      }),
-    ],
+    plugins: [jsonModules(modules)],
   })
   return { atStart: modulesAtStart(metafile, entry) }
 }

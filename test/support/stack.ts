@@ -2,18 +2,19 @@
 // ways to send it requests, over HTTP with any Host header or as raw bytes.
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { Agent, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { buildWorker } from '../../tools/build.ts'
+import { dirname, join } from 'node:path'
+import { inject } from 'vitest'
+import { fillTemplate } from '../../tools/build.ts'
 import { type LocalWorker, type LocalWorkerOptions, startLocalWorker } from '../../tools/local.ts'
 import type { IsolateCounts, IsolateFaults } from './isolate-faults.ts'
 import { moveTime, secondsAhead } from './time.ts'
 
 export const GATEWAY_HOST = 'gateway.test'
 export const GATEWAY_ORIGIN = `https://${GATEWAY_HOST}`
-export const TEST_ENTRY = 'test/support/worker/entry.ts'
 
 export interface StackOptions {
   /** YAML, or JSON which is YAML. */
@@ -113,7 +114,9 @@ interface Running {
 async function run(options: StackOptions, folder: string, secret: string, logs: string[]): Promise<Running> {
   const { policy, isolates = 1, variables = {} } = options
   const file = join(folder, 'bundle/worker.js')
-  await buildWorker({ policy: { text: policy, file: 'test.yaml' }, outFile: file, entry: TEST_ENTRY })
+  const template = await readFile(inject('bundle'), 'utf8')
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, fillTemplate(template, { text: policy, file: 'test.yaml' }))
   const all: Record<string, string | null> = {
     GATEWAY_ORIGINS: GATEWAY_ORIGIN,
     POSTERN_SECRET: secret,

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildWorker, ROOT } from '../../tools/build.ts'
 import { startLocalWorker } from '../../tools/local.ts'
-import { TEST_ENTRY } from '../support/stack.ts'
+import { TEST_ENTRY } from '../support/bundle-once.ts'
 
 const POLICY = 'postern.policy.yaml'
 const bundles = { production: '', test: '' }
