@@ -17,7 +17,8 @@ const BUNDLE = ['test/support/bundle-once.ts']
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // One more than there are cores: many tests wait for a clock or a socket.
+    maxWorkers: 3,
     projects: [
       tier('policy', 30),
       tier('worker', 30, BUNDLE),
