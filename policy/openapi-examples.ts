@@ -31,6 +31,11 @@ export const EXAMPLE_BODIES: { [Id in WithBody]: z.input<NonNullable<Table[Id]['
   'policy.preview': policy,
   'policy.put': policy,
   'settings.update': { recheckSeconds: 15 },
+  'singleSignOn.update': {
+    isActive: true,
+    inactivityTimeoutSeconds: 86_400,
+    logoutRedirectUris: ['https://app.example.com/signed-out'],
+  },
   'issuers.create': { id: 'okta', settings: okta },
   'issuers.test': { issuer: okta.issuer },
   'issuers.update': { settings: okta },

@@ -118,13 +118,13 @@ export const singleSignOnShape = {
     .describe('Whether hosts share one sign-in. Otherwise each host asks the identity provider for itself.'),
   inactivityTimeoutSeconds: z
     .int()
-    .min(60)
-    .max(INACTIVITY_SECONDS_MAX)
+    .min(60, 'must be at least 60 seconds')
+    .max(INACTIVITY_SECONDS_MAX, `must be at most ${INACTIVITY_SECONDS_MAX} seconds, which are 7 days`)
     .describe('A session that is not used for so long has to be begun anew.'),
   lifetimeSeconds: z
     .int()
-    .min(300)
-    .max(SESSION_LIFE_SECONDS_MAX)
+    .min(300, 'must be at least 300 seconds')
+    .max(SESSION_LIFE_SECONDS_MAX, `must be at most ${SESSION_LIFE_SECONDS_MAX} seconds, which are 90 days`)
     .describe('So long after signing in a session ends, however it is used.'),
   logoutRedirectUris: z
     .array(Address)

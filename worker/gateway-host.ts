@@ -48,6 +48,12 @@ gatewayHost.all('/api/*', async (context) => {
   return api.fetch(context.req.raw, context.env)
 })
 
+/** App ID's management paths ([2-12], [2-22]), for scripts that were made for it. */
+gatewayHost.all('/management/*', async (context) => {
+  const { appId } = await import('./api/app-id.ts')
+  return appId.fetch(context.req.raw, context.env)
+})
+
 gatewayHost.notFound((context) => {
   const { method, path } = context.req
   const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`

@@ -2,6 +2,7 @@
 // and how far publishing is.
 import { z } from 'zod'
 import { Permission, RoleLevel, RoleName } from '../schema.ts'
+import { SingleSignOn, singleSignOnShape } from '../schema-sign-in.ts'
 import {
   Finding,
   Locked,
@@ -104,6 +105,34 @@ export const SettingsResource = z
     version: z.int(),
   })
   .meta({ id: 'SettingsResource' })
+
+/** [2-12]: App ID's members as it has them, and what else there is to a session. */
+export const SingleSignOnResource = SingleSignOn.extend({
+  origins: z.record(z.string(), Origin),
+  locked: z
+    .record(z.string(), Locked)
+    .describe('By member; of addresses that the policy lists, "logoutRedirectUris[0]".'),
+  version: z.int().describe('Of the settings, which these are a part of.'),
+}).meta({ id: 'SingleSignOnResource' })
+
+/** Decision T8: a list, or one text with commas. Addresses with a comma of their own go into a list. */
+const Addresses = z.union([
+  singleSignOnShape.logoutRedirectUris,
+  z
+    .string()
+    .max(100_000)
+    .transform((text) =>
+      text
+        .split(',')
+        .map((address) => address.trim())
+        .filter((address) => address !== ''),
+    )
+    .pipe(singleSignOnShape.logoutRedirectUris),
+])
+export const UpdateSingleSignOn = z
+  .strictObject({ ...singleSignOnShape, logoutRedirectUris: Addresses })
+  .partial()
+  .meta({ id: 'UpdateSingleSignOn', description: 'What is left out stays as it is.' })
 
 const PreviewQuery = z.strictObject({ cursor: z.string().max(500).optional() })
 const PolicyBody = z.strictObject({ source: Source })
@@ -226,6 +255,33 @@ export const instanceOperations = {
     query: WriteQuery,
     body: Settings.partial().meta({ id: 'UpdateSettings' }),
     output: SettingsResource,
+    status: 200,
+    write: { kind: 'update', dryRun: false },
+  }),
+  'singleSignOn.get': operation({
+    method: 'GET',
+    path: '/settings/sso',
+    tag: 'Settings',
+    summary: 'Get how single sign-on works',
+    level: 'instance',
+    permission: 'instance.read',
+    params: nothing,
+    query: nothing,
+    body: null,
+    output: SingleSignOnResource,
+    status: 200,
+  }),
+  'singleSignOn.update': operation({
+    method: 'PUT',
+    path: '/settings/sso',
+    tag: 'Settings',
+    summary: 'Change how single sign-on works',
+    level: 'instance',
+    permission: 'instance.settings.write',
+    params: nothing,
+    query: WriteQuery,
+    body: UpdateSingleSignOn,
+    output: SingleSignOnResource,
     status: 200,
     write: { kind: 'update', dryRun: false },
   }),

@@ -116,6 +116,8 @@ export const placeRows = {
   }),
   'settings.get': plain(),
   'settings.update': made(changing('settings.get', {}, { knownPrincipalDays: 60 }), { consumes: true }),
+  'singleSignOn.get': plain(),
+  'singleSignOn.update': made(changing('singleSignOn.get', {}, { isActive: true }), { consumes: true }),
   'publication.get': plain(),
 
   'issuers.list': plain(),

@@ -16,6 +16,7 @@ import { userHandlers } from './people/users.ts'
 import { policyHandlers } from './policy.ts'
 import { roleHandlers } from './roles.ts'
 import { settingsHandlers } from './settings.ts'
+import { singleSignOnHandlers } from './single-sign-on.ts'
 import { versionHandlers } from './versions.ts'
 
 export const HANDLERS: Handlers = {
@@ -28,6 +29,7 @@ export const HANDLERS: Handlers = {
   ...meHandlers,
   ...explainHandlers,
   ...settingsHandlers,
+  ...singleSignOnHandlers,
   ...roleHandlers,
   ...policyHandlers,
   ...issuerHandlers,

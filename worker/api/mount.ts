@@ -47,11 +47,13 @@ api.notFound((context) => {
   const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`
   return answer(context, refuse('route_not_found', detail, { check: 'path' }))
 })
-api.onError((error, context) => {
-  const { requestId } = context.env
+api.onError((error, context) => answerFailure(error, context.env.requestId))
+
+/** What was thrown: a refusal on its way, D1 that is away, or a fault. */
+export function answerFailure(error: Error, requestId: string): Response {
   if ('refusal' in error) return respond(error.refusal as Refusal, 0, requestId)
   return isDatabaseAway(error) ? answerAway(error, requestId) : answerFault(error, requestId)
-})
+}
 
 function mountOperations(app: Hono<Served>): void {
   const methods = new Map<string, string[]>()

@@ -81,7 +81,9 @@ const VARIABLES: Partial<
 }
 
 function resourceOf(environment: Environment, stored: SettingsContent, version: number): Resource {
-  const settings: Record<string, unknown> = { ...DEFAULT_SETTINGS, ...stored }
+  // Single sign-on is kept beside these (single-sign-on.ts).
+  const { singleSignOn: _singleSignOn, ...plain } = stored
+  const settings: Record<string, unknown> = { ...DEFAULT_SETTINGS, ...plain }
   const origins: Resource['origins'] = {}
   const locked: Resource['locked'] = {}
   for (const name of Object.keys(DEFAULT_SETTINGS) as Name[]) {

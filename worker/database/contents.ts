@@ -5,6 +5,7 @@ import { Settings } from '../../policy/operations/instance.ts'
 import { DirectRoles, Identity } from '../../policy/operations/people.ts'
 import { GroupMapping, PatternMapping, RoleName, Slug } from '../../policy/schema.ts'
 import { Issuer } from '../../policy/schema-issuer.ts'
+import { SingleSignOn } from '../../policy/schema-sign-in.ts'
 import type { DocumentKind } from './documents.ts'
 
 const managedBy = { managedBy: z.enum(['api', 'console']) }
@@ -20,7 +21,7 @@ export const CONTENTS = {
     z.strictObject({ source: z.null(), bundled: z.string() }),
   ]),
   instance: z.strictObject(mappings),
-  settings: Settings.partial(),
+  settings: Settings.partial().extend({ singleSignOn: SingleSignOn.partial().optional() }),
   organization: z.strictObject({
     displayName: z.string().optional(),
     audience: z.string().optional(),
