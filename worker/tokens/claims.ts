@@ -8,9 +8,16 @@ import { type Refusal, refuse, shown } from '../refusal.ts'
 export const ASSERTION_TYPE = 'postern-assertion+jwt'
 /** `typ` of the signed head of an audit chain (publisher/audit-heads.ts). */
 export { AUDIT_HEAD_TYPE }
+/** `typ` of what shows a token endpoint who we are (private_key_jwt), signed with the same keys. */
+export const CLIENT_ASSERTION_TYPE = 'client-authentication+jwt'
 
 /** Kinds of token that never say who is calling: our own, and logout tokens (Back-Channel Logout 2.4). */
-const FOREIGN_TYPES: readonly string[] = [ASSERTION_TYPE, AUDIT_HEAD_TYPE, 'logout+jwt']
+const FOREIGN_TYPES: readonly string[] = [
+  ASSERTION_TYPE,
+  AUDIT_HEAD_TYPE,
+  CLIENT_ASSERTION_TYPE,
+  'logout+jwt',
+]
 
 /** `typ` as RFC 8725 3.11 wants it: each kind of token is told apart, so that none passes for another. */
 export function checkKind(header: Record<string, unknown>, claims: Claims): Refusal | null {
@@ -33,7 +40,7 @@ export function checkType(record: IssuerRecord, header: Record<string, unknown>)
 }
 
 /** RFC 7515 4.1.9: "application/" may be left out, and case does not matter. */
-function typeName({ typ }: Record<string, unknown>): string {
+export function typeName({ typ }: Record<string, unknown>): string {
   return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ''
 }
 
