@@ -1,5 +1,6 @@
 // What a policy's values must hold among each other: roles that exist and fit their level, issuers that are
 // told apart, routes that do not collide. What a single value must look like is schema.ts's.
+import { checkApplications, checkEmailDomains, checkSignIn } from './check-sign-in.ts'
 import { TENANT_PLACEHOLDER } from './compiled.ts'
 import { checkLimits } from './limits.ts'
 import { EVERY_ROLE_BELOW, ROLE_DEPTH } from './may-grant.ts'
@@ -38,6 +39,7 @@ export function checkPolicy(policy: PolicyDocument): Fault[] {
   }
   checkLimits(policy, faults)
   checkRoutes(policy, faults)
+  checkApplications(policy, faults)
   return faults
 }
 
@@ -191,8 +193,10 @@ function checkIssuers(policy: PolicyDocument, faults: Fault[]): void {
     checkIssuer(issuer, ['issuers', id], faults)
     claimNames(issuer, id, ['issuers', id], ofInstance, faults)
   }
+  checkEmailDomains(policy.issuers, ['issuers'], faults)
   for (const [slug, organization] of Object.entries(policy.organizations)) {
     const own = new Map<string, string>()
+    checkEmailDomains(organization.issuers, ['organizations', slug, 'issuers'], faults)
     for (const [id, issuer] of Object.entries(organization.issuers)) {
       const path = ['organizations', slug, 'issuers', id]
       checkIssuer(issuer, path, faults)
@@ -247,6 +251,7 @@ export function checkIssuer(issuer: Issuer, path: Path, faults: Fault[]): void {
   if (issuer.jwksUri !== undefined && issuer.jwks !== undefined) {
     faults.push({ path: [...path, 'jwksUri'], message: 'stands beside "jwks"; keys come from one place' })
   }
+  checkSignIn(issuer, path, faults)
 }
 
 function checkRoutes({ routes, organizations }: PolicyDocument, faults: Fault[]): void {

@@ -4,6 +4,7 @@ import type { Level } from './level.ts'
 import { type MappingList, mappingLists } from './mapping-sites.ts'
 import type { Path } from './problems.ts'
 import type { GroupMapping, PatternMapping, PolicyDocument } from './schema.ts'
+import { DEFAULT_SINGLE_SIGN_ON } from './schema-sign-in.ts'
 import { secondsOf } from './timestamp.ts'
 
 export type Part =
@@ -15,6 +16,7 @@ export type Part =
   | 'organization'
   | 'project'
   | 'route'
+  | 'application'
   | 'test'
 
 export interface StructuralChange {
@@ -45,6 +47,13 @@ export function compareDocuments(before: PolicyDocument, after: PolicyDocument):
     ...compareNamed('issuer', GLOBAL, ['issuers'], before.issuers, after.issuers),
     ...compareOrganizations(before, after),
     ...compareMappings(before, after),
+    ...compareMembers(
+      { part: 'setting', level: GLOBAL, path: ['singleSignOn'], name: 'singleSignOn' },
+      before.singleSignOn,
+      after.singleSignOn,
+      Object.keys(DEFAULT_SINGLE_SIGN_ON),
+    ),
+    ...compareNamed('application', GLOBAL, ['applications'], before.applications, after.applications),
     ...compareNamed('route', GLOBAL, ['routes'], before.routes, after.routes),
     ...compareTests(before, after),
   ]

@@ -2,8 +2,13 @@
 // holds. They are merged here, for the instance and for each organization, and of each member and mapping it
 // is known which layer set it and where. Where two layers set the same thing, the higher one wins. What no longer
 // fits together is sound.ts's.
-import { issuerNames } from './check.ts'
+import { checkIssuer, issuerNames } from './check.ts'
 import type { Locate } from './document.ts'
+import {
+  CLIENT_SECRET_VARIABLE,
+  ENVIRONMENT_ISSUER_ID,
+  type EnvironmentIssuer,
+} from './environment-issuer.ts'
 import { describePath, type Fault, type Path } from './problems.ts'
 import type { GroupMapping, Organization, PatternMapping, PolicyDocument, Project } from './schema.ts'
 import { Issuer } from './schema-issuer.ts'
@@ -70,7 +75,9 @@ export interface MergedInstance {
   policy: PolicyDocument
   origins: LevelOrigins
   issuers: Readonly<Record<string, Origin>>
-  /** Issuers of the database that are not in it, and why. */
+  /** The record that variables describe; null where they describe none, or it cannot be. */
+  environmentIssuer: string | null
+  /** Issuers of the database and of the environment that are not in it, and why. */
   left: Fault[]
 }
 
@@ -110,6 +117,7 @@ export function mergeInstance(
   source: PolicySource,
   environment: readonly EnvironmentMapping[],
   { instance, issuers }: InstanceLayers,
+  described: EnvironmentIssuer | null = null,
 ): MergedInstance {
   const { policy } = source
   const fromEnvironment = environment.map(({ roleName, idpGroups }) => ({ roleName, idpGroups }))
@@ -118,6 +126,7 @@ export function mergeInstance(
     Object.values(owner.issuers),
   )
   const merged = mergeIssuers(source, ['issuers'], policy.issuers, issuers, written.flatMap(issuerNames))
+  const environmentIssuer = described ? addDescribed(policy, merged, described) : null
   return {
     policy: {
       ...policy,
@@ -132,6 +141,7 @@ export function mergeInstance(
     },
     origins: originsOf(source, [], policy, instance, environment),
     issuers: merged.origins,
+    environmentIssuer,
     left: merged.left,
   }
 }
@@ -233,6 +243,92 @@ function mergeIssuers(
     }
   }
   return { issuers: Object.fromEntries(issuers), origins: Object.fromEntries(origins), left }
+}
+
+/** Puts what variables describe over the record of that `iss`, else over `oidc`. @returns the record's id. */
+function addDescribed(
+  { organizations }: Pick<PolicyDocument, 'organizations'>,
+  { issuers, origins, left }: ReturnType<typeof mergeIssuers>,
+  described: EnvironmentIssuer,
+): string | null {
+  const path = ['issuers', ENVIRONMENT_ISSUER_ID]
+  // An organization of the source that has the `iss` could not be compiled beside an instance that has it as well.
+  const holder = organizationWith(organizations, described.issuer)
+  if (holder !== null) {
+    const message = `OIDC_ISSUER is an issuer of the organization "${holder}" in the policy, which goes first`
+    left.push({ path, message })
+    return null
+  }
+  const id = describedId(issuers, described)
+  const base = own(issuers, id) ?? null
+  const issuer = underEnvironment(base, described, base ? (own(origins, id)?.origin ?? null) : null)
+  if (!issuer.ok) {
+    left.push({ path: ['issuers', id], message: `is described by variables, and ${issuer.message}` })
+    return null
+  }
+  issuers[id] = issuer.issuer
+  origins[id] ??= { origin: 'environment', place: 'OIDC_ISSUER', managedBy: 'file' }
+  return id
+}
+
+/** The organization of the source that has an issuer of that `iss`; null where none has. */
+export function organizationWith(organizations: PolicyDocument['organizations'], iss: string): string | null {
+  const holder = Object.entries(organizations).find(([, { issuers: own }]) => {
+    return Object.values(own).flatMap(issuerNames).includes(iss)
+  })
+  return holder?.[0] ?? null
+}
+
+/** Which of the instance's records variables describe. */
+export function describedId(
+  issuers: Readonly<Record<string, Pick<Issuer, 'issuer' | 'tenants'>>>,
+  { issuer }: Pick<EnvironmentIssuer, 'issuer'>,
+): string {
+  const known = Object.entries(issuers).find(([, record]) => issuerNames(record).includes(issuer))
+  return known?.[0] ?? ENVIRONMENT_ISSUER_ID
+}
+
+/**
+ * The record with what variables set over it, member by member; `origin` is of what is below. Without a client id at
+ * any layer nobody signs in with it.
+ */
+export function underEnvironment(
+  base: Issuer | null,
+  described: EnvironmentIssuer,
+  origin: Origin['origin'] | null,
+): { ok: true; issuer: Issuer } | { ok: false; message: string } {
+  const { issuer, authMethod, scopes, groupsClaim, hasSecret } = described
+  const isSame = base !== null && issuerNames(base).includes(issuer)
+  // What says where another issuer is and whose keys are its own says nothing of this one.
+  const elsewhere = { tenants: undefined, jwksUri: undefined, jwks: undefined, vpcBinding: undefined }
+  const kept: Partial<Issuer> = isSame ? base : { ...base, ...elsewhere }
+  const { endpoints, ...plainSignIn } = kept.signIn ?? {}
+  const clientId = described.clientId ?? kept.signIn?.clientId
+  // A secret of the environment goes where the environment or the policy says, never where the database does.
+  const keepsEndpoints = isSame && endpoints !== undefined && !(hasSecret && origin === 'database')
+  const signIn: Record<string, unknown> = {
+    ...plainSignIn,
+    ...(keepsEndpoints ? { endpoints } : {}),
+    clientId,
+    ...(authMethod === null ? {} : { authMethod }),
+    ...(scopes === null ? {} : { scopes }),
+    ...(hasSecret ? { clientSecretFrom: CLIENT_SECRET_VARIABLE } : {}),
+  }
+  if (hasSecret && signIn.clientAuthentication === 'none') delete signIn.clientAuthentication
+  const groups = typeof kept.groups === 'object' ? kept.groups : {}
+  const { signIn: _signIn, ...members } = kept
+  const parsed = Issuer.safeParse({
+    ...members,
+    issuer: isSame ? base.issuer : issuer,
+    ...(groupsClaim === null ? {} : { groups: { ...groups, claim: groupsClaim } }),
+    ...(clientId === undefined ? {} : { signIn }),
+  })
+  if (!parsed.success) return { ok: false, message: 'does not hold together with what is written of it' }
+  const faults: Fault[] = []
+  checkIssuer(parsed.data, [], faults)
+  const [fault] = faults
+  if (fault) return { ok: false, message: `"${describePath(fault.path)}" ${fault.message}` }
+  return { ok: true, issuer: parsed.data }
 }
 
 const IN_DATABASE: Origin = { origin: 'database', place: null, managedBy: 'api' }

@@ -1,9 +1,11 @@
 // Says of a sound policy what is most likely not meant: rules that never match, routes nobody reaches, roles
 // nobody gets, owners that go. What makes a policy unsound is check.ts's.
+import { isProtected } from './addresses.ts'
 import { type Actor, lintGranted, lintOwners } from './lint-grants.ts'
 import { lintMappings } from './lint-mappings.ts'
 import { lintPatterns } from './lint-patterns.ts'
 import { lintRoutes } from './lint-routes.ts'
+import { lintSignIn, lintSingleSignOn } from './lint-sign-in.ts'
 import { heldWith, type MappingSite, mappingLists, sitesOf } from './mapping-sites.ts'
 import { groupsOf } from './presets.ts'
 import type { Path } from './problems.ts'
@@ -40,6 +42,7 @@ export function lintPolicy(document: PolicyDocument, options: LintOptions): Warn
     ...lintPatterns(mappingLists(document)),
     ...lintOwners(document, before, now, mappings.dead),
     ...(before && actor ? lintGranted(document, before, actor) : []),
+    ...lintSingleSignOn(document),
     ...lintRoutes(document, gatewayHosts),
   ]
 }
@@ -92,14 +95,11 @@ function lintIssuers({ issuers, organizations }: PolicyDocument): Warning[] {
   ]
 }
 
-/** Hosts that a browser and the Worker reach without leaving the machine. */
-const LOOPBACK = /^http:\/\/(?:localhost|127\.0\.0\.1|\[::1\]|[^/:@]+\.localhost)(?::\d+)?(?:\/|$)/
-
 function lintIssuer(issuer: Issuer, path: Path): Warning[] {
   const found: Warning[] = []
   for (const field of ['issuer', 'jwksUri'] as const) {
     const address = issuer[field]
-    if (address === undefined || address.startsWith('https://') || LOOPBACK.test(address)) continue
+    if (address === undefined || isProtected(address)) continue
     const message = `${address} is read over an open line, where anyone can change its keys; use https`
     found.push(warning('issuer_not_https', [...path, field], message))
   }
@@ -112,5 +112,5 @@ function lintIssuer(issuer: Issuer, path: Path): Warning[] {
       found.push(warning('issuer_names_collide', at, message))
     } else first.set(name, id)
   }
-  return found
+  return [...found, ...lintSignIn(issuer, path)]
 }

@@ -18,8 +18,9 @@ export interface Sound<Value> {
  * none of its entries.
  */
 export function soundInstance({ policy, origins, issuers, left }: MergedInstance): Sound<PolicyDocument> {
-  // Routes may name organizations, which are not here; they are the source's, and were checked with it.
-  const faults = checkPolicy({ ...policy, routes: {}, tests: [] })
+  // Routes may name organizations, which are not here, and applications name the hosts of routes; they are the
+  // source's, and were checked with it.
+  const faults = checkPolicy({ ...policy, routes: {}, applications: {}, tests: [] })
   const value = { ...policy, ...inertMappings(policy, [], faults), issuers: { ...policy.issuers } }
   for (const { path } of faults) {
     if (!removeBroken(value, { origins, issuers }, path)) throw new UnsoundError(faults)
@@ -73,7 +74,7 @@ function removeBroken(
   path: Path,
 ): boolean {
   const [member, id] = path as [string, string | undefined]
-  if (member === 'issuers' && id !== undefined && issuers[id]?.origin === 'database') {
+  if (member === 'issuers' && id !== undefined && issuers[id]?.origin !== 'policy') {
     delete value.issuers?.[id]
     return true
   }

@@ -1,6 +1,8 @@
 // Whether this instance is alive and ready. Who may know gets to see why it is not.
 
 import type { IssuerRecord } from '../policy/compiled.ts'
+import { environmentIssuer } from '../policy/environment-issuer.ts'
+import type { Policy } from '../policy/loaded.ts'
 import { authenticateAt, decideAt } from './admit.ts'
 import { clock } from './clock.ts'
 import { feedWarning } from './documents/feed.ts'
@@ -79,8 +81,24 @@ export async function healthDetails(
     },
     signingKeys,
     issuers,
-    warnings: [feedWarning() ?? [], documentWarnings(), issuers.flatMap(warningsOf)].flat(),
+    warnings: [
+      feedWarning() ?? [],
+      documentWarnings(),
+      variableWarnings(environment, policy.ok ? policy.content : null),
+      issuers.flatMap(warningsOf),
+    ].flat(),
   }
+}
+
+/** Of the issuer that variables describe, also where it could not be put into force. */
+function variableWarnings(environment: Environment, policy: Policy | null): string[] {
+  const { issuer, warnings } = environmentIssuer(environment)
+  const records = issuer === null ? [] : (policy?.issuersByName.get(issuer.issuer) ?? [])
+  const isMissing =
+    issuer !== null && policy !== null && !records.some(({ organization }) => organization === null)
+  if (!isMissing) return warnings
+  const message = `The issuer of OIDC_ISSUER (${issuer.issuer}) is not in force: it is not published yet, or does not hold together with the policy; the log says which.`
+  return [...warnings, message]
 }
 
 /** Of more issuers the health is not asked at once. */

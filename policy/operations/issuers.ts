@@ -51,7 +51,24 @@ export const IssuerResource = z
     organization: Slug.nullable(),
     /** As it was written, without what defaults fill in. */
     issuer: z.record(z.string(), z.unknown()),
-    locked: Locked.nullable(),
+    locked: Locked.nullable().describe('Of a record that the policy sets as a whole.'),
+    lockedMembers: z
+      .record(z.string(), Locked)
+      .describe('Members that variables set, by their path: "signIn.clientId". The others can be changed.'),
+    clientSecret: z
+      .strictObject({ set: z.boolean(), from: z.enum(['database', 'environment']).nullable() })
+      .describe('Whether there is one, and which layer has it. The secret itself is never shown.'),
+    urls: z
+      .strictObject({
+        baseUrl: z.string().describe('Of the instance: the first gateway origin.'),
+        redirectUris: z.array(z.string()),
+        logoutUris: z
+          .array(z.string())
+          .describe('Front-channel logout, and where to return after signing out.'),
+        siteRoots: z.array(z.string()).describe('For identity providers that return to the site itself.'),
+        backChannelLogoutUris: z.array(z.string()),
+      })
+      .describe('What to paste at the identity provider. Of each kind all, one for each gateway host.'),
     version: z.int(),
     createdAt: Time,
     updatedAt: Time,
@@ -67,10 +84,23 @@ const name = { issuer: Slug.describe('The id within its owner.') }
 const OfInstance = z.strictObject(name)
 const OrganizationParams = z.strictObject({ organization: Slug })
 const OfOrganization = z.strictObject({ organization: Slug, ...name })
-const CreateIssuer = z.strictObject({ id: Slug, settings: IssuerBody }).meta({ id: 'CreateIssuer' })
-const UpdateIssuer = z
-  .strictObject({ settings: IssuerBody })
-  .meta({ id: 'UpdateIssuer', description: 'Replaces the whole record.' })
+/** No secret of an identity provider is longer; a private key in PEM would be. */
+export const CLIENT_SECRET_LENGTH_MAX = 4000
+const ClientSecret = z
+  .string()
+  .min(1)
+  .max(CLIENT_SECRET_LENGTH_MAX)
+  .nullable()
+  .optional()
+  .describe('Kept sealed, and never shown again. null removes it; left out, it stays as it is.')
+const CreateIssuer = z
+  .strictObject({ id: Slug, settings: IssuerBody, clientSecret: ClientSecret })
+  .meta({ id: 'CreateIssuer' })
+const UpdateIssuer = z.strictObject({ settings: IssuerBody, clientSecret: ClientSecret }).meta({
+  id: 'UpdateIssuer',
+  description:
+    'Replaces the whole record. With another "issuer", "signIn.endpoints" or "vpcBinding" a secret that is kept has to be given again.',
+})
 const TestIssuer = z
   .strictObject({ issuer: z.string().min(1).max(2000), vpcBinding: z.string().max(100).optional() })
   .meta({ id: 'TestIssuer' })

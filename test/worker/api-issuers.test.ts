@@ -1,7 +1,8 @@
 // Issuers over the API: created by their address with discovery on the spot ([1-5]), recognised mistakes, keys that
 // are pinned, fetched now and withdrawn, and deleting one with who would be locked out.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { hintFor, hintOfAddress, issuerOfDocument } from '../../worker/api/issuers/hints.ts'
+import { issuerOfDocument } from '../../policy/addresses.ts'
+import { hintFor, hintOfAddress } from '../../worker/api/issuers/hints.ts'
 import {
   ACME_OWNER,
   type Api,

@@ -1,5 +1,6 @@
 // What is in force at a level: the policy's source, the environment and the database merged (policy/layers.ts),
 // read in as few round trips as it takes. What hardly ever changes is known by its version and not read again.
+import { type EnvironmentIssuer, environmentIssuer } from '../../policy/environment-issuer.ts'
 import {
   type EnvironmentMapping,
   environmentMappings,
@@ -31,6 +32,8 @@ import type { Environment } from '../environment.ts'
 export interface InstanceInForce {
   source: PolicySource
   environmentMappings: EnvironmentMapping[]
+  /** The issuer that variables describe. */
+  described: EnvironmentIssuer | null
   /** Of the document `instance`; 0 where there is none. */
   version: number
   updatedAt: number | null
@@ -47,6 +50,7 @@ interface Known {
   /** Merged of these versions. */
   merged: MergedInstance | null
   environmentMappings: EnvironmentMapping[]
+  described: EnvironmentIssuer | null
 }
 
 const knownByEnvironment = new WeakMap<Environment, Known>()
@@ -134,13 +138,16 @@ export async function instanceInForce(
         }
   const isSame = before && before.policy === policy && before.instance === instance
   const mappings = before?.environmentMappings ?? environmentMappings({ ...environment })
+  const described = before ? before.described : environmentIssuer({ ...environment }).issuer
   const merged =
     (isSame ? before.merged : null) ??
     mergeInstance(policy.source, mappings, { instance: instance.content, issuers: {} })
-  knownByEnvironment.set(environment, { policy, instance, settings, merged, environmentMappings: mappings })
+  const known = { policy, instance, settings, merged, environmentMappings: mappings, described }
+  knownByEnvironment.set(environment, known)
   return {
     source: policy.source,
     environmentMappings: mappings,
+    described,
     version: instance.version,
     updatedAt: instance.at,
     content: instance.content,
@@ -244,10 +251,7 @@ export async function wholeOrganization(
   ])
   const issuers = (owner: string) => issuerSettings(rows.issuers, owner)
   return {
-    instance: mergeInstance(instance.source, instance.environmentMappings, {
-      instance: instance.content,
-      issuers: issuers(''),
-    }),
+    instance: mergeWhole(instance, issuers('')),
     organization: mergeOrganization(instance.source, slug, {
       organization: stored,
       projects: Object.fromEntries(projects),
@@ -282,8 +286,12 @@ export async function wholeInstance(
   instance: InstanceInForce,
 ): Promise<MergedInstance> {
   const { results } = await issuersStatement(environment.DB, ['']).all<IssuerDocument>()
-  return mergeInstance(instance.source, instance.environmentMappings, {
-    instance: instance.content,
-    issuers: issuerSettings(results, ''),
-  })
+  return mergeWhole(instance, issuerSettings(results, ''))
+}
+
+function mergeWhole(
+  { source, environmentMappings, content, described }: InstanceInForce,
+  issuers: Record<string, unknown>,
+): MergedInstance {
+  return mergeInstance(source, environmentMappings, { instance: content, issuers }, described)
 }

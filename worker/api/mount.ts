@@ -12,6 +12,7 @@ import { clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
 import { readPath } from '../path.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
+import { sign } from '../sealing.ts'
 import { type InputError, refuseInput, respond } from './answers.ts'
 import { authenticateCaller, heldFor } from './authenticate.ts'
 import { authorize } from './authorize.ts'
@@ -132,7 +133,14 @@ export async function ask(context: Context<Served>, asking: Asking): Promise<Ans
   if (!input.ok) return input
   const idempotency = await readIdempotencyKey(
     isRepeatable(operation, input.query) ? request.headers.get('idempotency-key') : null,
-    { id, issuer: principal.issuer, subject: principal.subject, params, query, text: input.text },
+    {
+      id,
+      issuer: principal.issuer,
+      subject: principal.subject,
+      params,
+      query,
+      text: await textToKeep(environment, input),
+    },
   )
   const wishes = readWishes(request, input.query, needsIfMatch)
   const errors = [wishes, idempotency].flatMap((read) => (read.ok ? [] : [read.error]))
@@ -163,6 +171,15 @@ export async function ask(context: Context<Served>, asking: Asking): Promise<Ans
   if (before) return before
   const handler = HANDLERS[id] as Handler<OperationId>
   return handler(call)
+}
+
+/** The hash of a request is kept; that of a secret could be tried out, so it is made with a key of ours. */
+async function textToKeep(
+  environment: Environment,
+  { body, text }: Extract<Input, { ok: true }>,
+): Promise<string> {
+  const hasSecret = typeof body === 'object' && body !== null && 'clientSecret' in body
+  return hasSecret ? sign(environment, 'idempotency-key', text) : text
 }
 
 /** What a dry run would do is no answer to keep. */

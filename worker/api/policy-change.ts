@@ -27,7 +27,9 @@ export async function policyChange(
   after: PolicySource,
 ): Promise<PolicyChange> {
   const structure = compareDocuments(instance.source.policy, after.policy)
-  const everybody = structure.some(({ part }) => part === 'role' || part === 'issuer' || part === 'setting')
+  const everybody = structure.some(({ part, name }) => {
+    return part === 'role' || part === 'issuer' || (part === 'setting' && name !== 'singleSignOn')
+  })
   const touched = new Set(
     structure.flatMap(({ level }) => (level.kind === 'global' ? [] : [level.organization])),
   )
@@ -64,10 +66,8 @@ function documentOf(
   slugs: readonly string[],
   stored: Stored,
 ): PolicyDocument {
-  const merged = mergeInstance(source, instance.environmentMappings, {
-    instance: instance.content,
-    issuers: stored.issuers.get('') ?? {},
-  })
+  const layers = { instance: instance.content, issuers: stored.issuers.get('') ?? {} }
+  const merged = mergeInstance(source, instance.environmentMappings, layers, instance.described)
   const above = soundInstance(merged).value
   const organizations = slugs.flatMap((slug): [string, PolicyDocument['organizations'][string]][] => {
     const one = mergeOrganization(source, slug, {

@@ -134,10 +134,11 @@ export async function planPolicy(
   const same = source === stored.text
   const version = same ? stored.version : stored.version + 1
   const { considered, left } = change
+  const above = { mappings: instance.environmentMappings, issuer: instance.described }
   return {
     ok: true,
     documents: same ? [] : [{ name: POLICY, version: stored.version, content: { source } }],
-    derived: same ? [] : await policyRows(environment.DB, parsed.policy, instance.environmentMappings, now),
+    derived: same ? [] : await policyRows(environment.DB, parsed.policy, above, now),
     // The versions have the texts; the event says which they were.
     audit: [
       {

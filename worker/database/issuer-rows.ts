@@ -2,6 +2,7 @@
 // owner has each once.
 import { issuerNames } from '../../policy/check.ts'
 import type { Issuer } from '../../policy/schema-issuer.ts'
+import { forgetSecret } from './issuer-secrets.ts'
 import type { Edited } from './people-rows.ts'
 import { guard, organizationGuard } from './rows.ts'
 
@@ -19,6 +20,7 @@ export function issuerRows(
         .prepare('UPDATE issuers SET version = ?, updated_at = ?, deleted_at = ? WHERE id = ?')
         .bind(version, at, at, id),
       forget,
+      forgetSecret(database, id),
     ]
   }
   const organization = organizationOf(id) ?? ''

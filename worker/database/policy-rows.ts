@@ -6,7 +6,8 @@
 // organization holds in documents of their own is not touched when the source drops the organization: it is out of
 // force, and in force again should the source name the organization again.
 import { issuerNames } from '../../policy/check.ts'
-import type { EnvironmentMapping } from '../../policy/layers.ts'
+import { ENVIRONMENT_ISSUER_ID, type EnvironmentIssuer } from '../../policy/environment-issuer.ts'
+import { describedId, type EnvironmentMapping, organizationWith } from '../../policy/layers.ts'
 import { mappingLists, sitesOf } from '../../policy/mapping-sites.ts'
 import type { PolicyDocument } from '../../policy/schema.ts'
 import type { Issuer } from '../../policy/schema-issuer.ts'
@@ -19,7 +20,7 @@ import { searchTerms } from './search.ts'
 export async function policyRows(
   database: D1Database,
   policy: PolicyDocument,
-  environment: readonly EnvironmentMapping[],
+  { mappings, issuer }: { mappings: readonly EnvironmentMapping[]; issuer: EnvironmentIssuer | null },
   now: number,
 ): Promise<D1PreparedStatement[]> {
   const each = (sql: string, rows: readonly unknown[]) => {
@@ -27,9 +28,12 @@ export async function policyRows(
   }
   const one = (sql: string) => database.prepare(sql).bind(now)
   const { organizations, projects } = await placesOf(policy)
-  const issuers = issuersOf(policy)
+  const described = issuer ? await describedRow(database, policy, issuer) : null
+  const written = issuersOf(policy)
+  const issuers = written.filter(([id]) => id !== described?.[0])
+  if (described) issuers.push(described)
   return [
-    ...mappingRows(database, policy, environment),
+    ...mappingRows(database, policy, mappings),
     ...MARK.map((sql) => database.prepare(sql)),
     ...each(UPSERT_ORGANIZATIONS, organizations),
     one(DROP_ORGANIZATIONS),
@@ -38,6 +42,8 @@ export async function policyRows(
     one(END_WITH_ORGANIZATION('projects')),
     one(RETURN_WITH_ORGANIZATION('projects', PROJECT_CONTENT)),
     ...each(UPSERT_ISSUERS, issuers),
+    // It was given for another record of that id, which may have been another issuer.
+    ...jsonChunks(written.map(([id]) => id)).map((chunk) => database.prepare(FORGET_SECRETS).bind(chunk)),
     one(DROP_ISSUERS),
     one(END_WITH_ORGANIZATION('issuers')),
     one(RETURN_WITH_ORGANIZATION('issuers', ISSUER_CONTENT)),
@@ -114,8 +120,29 @@ async function placesOf(policy: PolicyDocument) {
   return { organizations, projects }
 }
 
-function issuersOf(policy: PolicyDocument) {
-  const rows: [id: string, organization: string, issuer: string, names: string[]][] = []
+type IssuerRow = [id: string, organization: string, issuer: string, names: string[]]
+
+/**
+ * The issuer that variables describe, where neither the source nor the database has a record of that `iss`: it is above
+ * the database as the source's are, so whoever asks for issuers finds it.
+ */
+async function describedRow(
+  database: D1Database,
+  { issuers, organizations }: PolicyDocument,
+  described: EnvironmentIssuer,
+): Promise<IssuerRow | null> {
+  const { issuer } = described
+  if (organizationWith(organizations, issuer) !== null) return null
+  if (describedId(issuers, described) !== ENVIRONMENT_ISSUER_ID) return null
+  const stored = await database.prepare(HELD_BY_DATABASE).bind(issuer).first()
+  return stored ? null : [ENVIRONMENT_ISSUER_ID, '', issuer, [issuer]]
+}
+const HELD_BY_DATABASE = `
+  SELECT 1 FROM issuer_names n JOIN issuers i ON i.id = n.issuer
+  WHERE n.name = ? AND n.organization = '' AND i.in_policy = 0 AND i.deleted_at IS NULL`
+
+function issuersOf(policy: PolicyDocument): IssuerRow[] {
+  const rows: IssuerRow[] = []
   const add = (id: string, organization: string, issuer: Issuer) => {
     rows.push([id, organization, issuer.issuer, [...new Set(issuerNames(issuer))]])
   }
@@ -190,6 +217,7 @@ const UPSERT_ISSUERS = `
   ON CONFLICT (id) DO UPDATE SET issuer = excluded.issuer, in_policy = 1, deleted_at = NULL,
     updated_at = iif(issuers.in_policy = 2 AND issuer = excluded.issuer AND deleted_at IS NULL,
       updated_at, excluded.updated_at)`
+const FORGET_SECRETS = 'DELETE FROM issuer_secrets WHERE issuer IN (SELECT value FROM json_each(?1))'
 const DROP_ISSUERS = `
   UPDATE issuers SET in_policy = 0, updated_at = ?1,
     issuer = coalesce(${ISSUER_CONTENT} ->> '$.settings.issuer', issuer),

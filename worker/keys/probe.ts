@@ -5,6 +5,7 @@ import { judgeAddress } from './address.ts'
 import { discoverJwksUri } from './discovery.ts'
 import { fetchJson } from './fetch-json.ts'
 import { readKeySet, type VerificationKey } from './key-set.ts'
+import { type ProviderMetadata, readMetadata } from './provider-metadata.ts'
 import { reachOf } from './reach.ts'
 
 /** What is known of the issuer: its name, and where its keys are when that is not for discovery to say. */
@@ -32,6 +33,8 @@ export interface Probed {
   /** What else the discovery document names, by its member. */
   endpoints: Record<string, string>
   problem: string | null
+  /** What the discovery document says to a relying party; null where none answered. */
+  metadata: ProviderMetadata | null
 }
 
 const NOTHING: Probed = {
@@ -42,6 +45,7 @@ const NOTHING: Probed = {
   left: [],
   endpoints: {},
   problem: null,
+  metadata: null,
 }
 
 export async function probeIssuer(
@@ -61,6 +65,7 @@ export async function probeIssuer(
       foundAt: discovered.foundAt,
       jwksUri: discovered.jwksUri,
       endpoints: endpointsOf(discovered.document),
+      metadata: readMetadata(discovered.document),
     }
   } else {
     found = { ...NOTHING, jwksUri }

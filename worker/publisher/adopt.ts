@@ -1,5 +1,6 @@
 // Takes the policy that the Worker was deployed with into D1: on an empty instance, and at each deployment of another
 // one while nobody has published a policy over the API, or always where the policy is managed in git.
+import { environmentIssuer } from '../../policy/environment-issuer.ts'
 import { environmentMappings } from '../../policy/layers.ts'
 import { sha256 } from '../database/audit.ts'
 import { commit, type Edit } from '../database/commit.ts'
@@ -28,9 +29,10 @@ export async function adoptBundled(
 ): Promise<string> {
   const database = databaseOf(environment)
   const mappings = environmentMappings(environment)
-  const variables = JSON.stringify(mappings)
+  const described = environmentIssuer(environment).issuer
+  const variables = JSON.stringify(described ? [mappings, described.issuer] : mappings)
   const rowsFor = async (content: StoredPolicy) => {
-    return policyRows(database, (await readPolicy(content)).policy, mappings, now)
+    return policyRows(database, (await readPolicy(content)).policy, { mappings, issuer: described }, now)
   }
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const inForce = await policyInForce(database)

@@ -1,5 +1,6 @@
 // What is compiled, read from D1 and merged with the layers above it: the instance's part, which every organization
 // is compiled with, and the contents of documents by what they are of.
+import { environmentIssuer } from '../../policy/environment-issuer.ts'
 import { environmentMappings, mergeInstance, type PolicySource } from '../../policy/layers.ts'
 import { describePath, type Fault } from '../../policy/problems.ts'
 import type { PolicyDocument } from '../../policy/schema.ts'
@@ -49,10 +50,10 @@ export async function readInstance(
   const sourceSeq = policySeq ?? policy.seq
   const content = sourceSeq === policy.seq ? policy.content : await contentOfVersion(database, sourceSeq)
   const source = await readPolicy(content as StoredPolicy)
-  const merged = mergeInstance(source, environmentMappings(environment), {
-    instance: contentAt<InstanceContent>(rows, 'instance'),
-    issuers: issuersIn(rows),
-  })
+  const described = environmentIssuer(environment)
+  for (const warning of described.warnings) console.warn(`variables: ${warning}`)
+  const layers = { instance: contentAt<InstanceContent>(rows, 'instance'), issuers: issuersIn(rows) }
+  const merged = mergeInstance(source, environmentMappings(environment), layers, described.issuer)
   const { value, left } = soundInstance(merged)
   warnOf('the instance', left)
   return {
@@ -107,6 +108,6 @@ export function warnOf(what: string, left: readonly Fault[]): void {
   if (left.length === 0) return
   const shown = left.slice(0, FAULTS_SHOWN).map(({ path, message }) => `${describePath(path)}: ${message}`)
   console.warn(
-    `${what} holds ${left.length} entries in D1 that no longer fit and give nothing: ${shown.join('; ')}`,
+    `${what} holds ${left.length} entries in D1 or the environment that do not fit and give nothing: ${shown.join('; ')}`,
   )
 }

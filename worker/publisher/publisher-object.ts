@@ -1,6 +1,7 @@
 // The change feed, and the only writer of published documents: one Durable Object for the instance. What it does is
 // in the files beside this one; here is when: at a call, at its alarm, one run at a time.
 import { DurableObject } from 'cloudflare:workers'
+import { environmentIssuer } from '../../policy/environment-issuer.ts'
 import { alarmTime, clock } from '../clock.ts'
 import { sha256 } from '../database/audit.ts'
 import { bundledPolicy } from '../database/policy-source.ts'
@@ -169,7 +170,10 @@ export class PublisherObject extends DurableObject<Environment> {
     const roles = Object.entries({ OIDC_GLOBAL_ROLE_OWNER, ...others })
       .filter(([name]) => name.startsWith('OIDC_GLOBAL_ROLE_'))
       .sort(([a], [b]) => (a < b ? -1 : 1))
-    return sha256(JSON.stringify([PUBLISHED_FORMAT, await bundledPolicy(), roles, POLICY_MANAGED_IN ?? '']))
+    // What they say, and of the secret only whether there is one: a hash of it could be tried out.
+    const { issuer } = environmentIssuer(this.env)
+    const parts = [PUBLISHED_FORMAT, await bundledPolicy(), roles, POLICY_MANAGED_IN ?? '', issuer]
+    return sha256(JSON.stringify(parts))
   }
 
   /** Once for each deployment: its policy is adopted, and everything is compiled with its code and variables. */

@@ -2,15 +2,17 @@
 
 import { canonicalJson } from '../../../policy/audit-event.ts'
 import type { Organization } from '../../../policy/schema.ts'
+import { Issuer } from '../../../policy/schema-issuer.ts'
 import { mapSorted } from '../../../policy/sorted.ts'
 import type { DocumentEdit } from '../../database/commit.ts'
 import { issuerName } from '../../database/documents.ts'
 import { issuerRows } from '../../database/issuer-rows.ts'
+import { forgetSecret } from '../../database/issuer-secrets.ts'
 import { type Refusal, shown } from '../../refusal.ts'
 import { limitReached, setElsewhere } from '../answers.ts'
 import { may } from '../authorize.ts'
 import type { Call } from '../call.ts'
-import { bindingRefused, leadsElsewhere, readSettings } from '../issuers/input.ts'
+import { bindingRefused, leadsElsewhere, movesSecret, readSettings } from '../issuers/input.ts'
 import { ISSUERS_MAX } from '../issuers/issuers.ts'
 import { asWritten, issuerOfPolicy, placeOfIssuer } from '../issuers/store.ts'
 import type { DeclarationState } from './state.ts'
@@ -76,6 +78,9 @@ export async function planIssuers(
     touched.push(record)
     plan.documents.push({ name: issuerName(record), version, content: { settings } })
     rows.push(...issuerRows(DB, record, read.settings, { version: version + 1, at: now }))
+    // A file has no secret; one that would go to another place than it was given for is removed.
+    if (before !== null && movesSecret(read.settings, Issuer.parse(before)))
+      rows.push(forgetSecret(DB, record))
   }
   for (const [id, { version, settings }] of ownIssuers) {
     if (settings === null || Object.hasOwn(declared, id)) continue

@@ -1,6 +1,7 @@
 // What is typed about an issuer, made into a record: a discovery document's address becomes the issuer that it names,
 // what may never be fetched is refused, and discovery says what it found.
 import type { z } from 'zod'
+import { issuerOfDocument } from '../../../policy/addresses.ts'
 import { checkIssuer } from '../../../policy/check.ts'
 import type { DiscoveryResult } from '../../../policy/operations/issuers.ts'
 import { describePath, type Fault } from '../../../policy/problems.ts'
@@ -9,10 +10,11 @@ import type { Environment } from '../../environment.ts'
 import { judgeAddress } from '../../keys/address.ts'
 import { readKeySet } from '../../keys/key-set.ts'
 import { type Probed, probeIssuer } from '../../keys/probe.ts'
+import type { ProviderMetadata } from '../../keys/provider-metadata.ts'
 import { reachOf } from '../../keys/reach.ts'
 import { type Refusal, refuse } from '../../refusal.ts'
 import { type InputError, refuseInput } from '../answers.ts'
-import { hintFor, hintOfAddress, issuerOfDocument } from './hints.ts'
+import { hintFor, hintOfAddress } from './hints.ts'
 
 export type Discovery = z.infer<typeof DiscoveryResult>
 
@@ -21,6 +23,8 @@ export interface ReadSettings {
   /** With the issuer that is meant. */
   settings: Issuer
   discovery: Discovery
+  /** What discovery said to a relying party; null where none answered. */
+  metadata: ProviderMetadata | null
 }
 
 /** `path` is where the settings stand in the request. Discovery that fails refuses nothing; it is told of. */
@@ -29,12 +33,16 @@ export async function readSettings(
   written: Issuer,
   path: string,
 ): Promise<ReadSettings | Refusal> {
-  const errors = [...shapeErrors(written, path), ...(await addressErrors(environment, written, path))]
+  const errors = [
+    ...shapeErrors(written, path),
+    ...secretErrors(written, path),
+    ...(await addressErrors(environment, written, path)),
+  ]
   if (errors.length > 0) return refuseInput(errors)
-  const { settings, discovery } = await discover(environment, written)
-  if (settings.issuer === written.issuer) return { ok: true, settings, discovery }
+  const { settings, discovery, metadata } = await discover(environment, written)
+  if (settings.issuer === written.issuer) return { ok: true, settings, discovery, metadata }
   const wrong = await addressErrors(environment, settings, path)
-  return wrong.length > 0 ? refuseInput(wrong) : { ok: true, settings, discovery }
+  return wrong.length > 0 ? refuseInput(wrong) : { ok: true, settings, discovery, metadata }
 }
 
 /** For an address alone: what discovery says of it. */
@@ -53,10 +61,12 @@ type Named = Pick<Issuer, 'issuer' | 'jwksUri' | 'jwks' | 'vpcBinding'>
 async function discover<Settings extends Named>(
   environment: Environment,
   written: Settings,
-): Promise<{ settings: Settings; discovery: Discovery }> {
+): Promise<{ settings: Settings; discovery: Discovery; metadata: ProviderMetadata | null }> {
   const base = issuerOfDocument(written.issuer)
-  if (base === null)
-    return { settings: written, discovery: withHint(written.issuer, await probe(environment, written)) }
+  if (base === null) {
+    const probed = await probe(environment, written)
+    return { settings: written, discovery: withHint(written.issuer, probed), metadata: probed.metadata }
+  }
   const first = { ...written, issuer: base }
   const probed = await probe(environment, first)
   const named = namedIn(probed)
@@ -65,7 +75,8 @@ async function discover<Settings extends Named>(
   const discovery = named === null ? probed : await probe(environment, settings)
   const turned = `The address of a discovery document was given; the issuer it names is ${settings.issuer}.`
   const found = withHint(settings.issuer, discovery)
-  return { settings, discovery: { ...found, hint: found.hint === null ? turned : `${turned} ${found.hint}` } }
+  const hint = found.hint === null ? turned : `${turned} ${found.hint}`
+  return { settings, discovery: { ...found, hint }, metadata: discovery.metadata }
 }
 
 function probe(environment: Environment, { issuer, jwksUri, jwks, vpcBinding }: Named): Promise<Probed> {
@@ -81,6 +92,16 @@ function withHint(issuer: string, probed: Probed): Discovery {
 /** What the document that answered names instead of what is configured (discovery.ts). */
 function namedIn({ problem }: Probed): string | null {
   return /names the issuer "([^"]+)", configured is/.exec(problem ?? '')?.[1] ?? null
+}
+
+/**
+ * Whoever may write an issuer could have any secret of the Worker sent to a host of their own by naming it. So secrets
+ * are named where the Worker is deployed, in the policy's file and its variables, and over the API they are given.
+ */
+function secretErrors({ signIn }: Issuer, path: string): InputError[] {
+  if (signIn?.clientSecretFrom === undefined) return []
+  const message = 'is for the policy\'s file; over the API give the secret itself, as "clientSecret"'
+  return [{ path: `${path}.signIn.clientSecretFrom`, message }]
 }
 
 /** RFC 7518 6.2.2, 6.3.2 and 6.4: what only the issuer may know. */
@@ -104,18 +125,26 @@ function shapeErrors(settings: Issuer, path: string): InputError[] {
 }
 
 /** An address that may never be fetched. One whose keys are pinned is only compared. */
-async function addressErrors(environment: Environment, named: Named, path: string): Promise<InputError[]> {
-  const { issuer, jwksUri, jwks, vpcBinding } = named
+async function addressErrors(
+  environment: Environment,
+  named: Named & Pick<Partial<Issuer>, 'signIn'>,
+  path: string,
+): Promise<InputError[]> {
+  const { issuer, jwksUri, jwks, vpcBinding, signIn } = named
   const at = (member: string) => (path === '' ? member : `${path}.${member}`)
   const reach = await reachOf(environment, vpcBinding ?? null)
   if (!reach.ok) return [{ path: at('vpcBinding'), message: reach.problem }]
-  if (jwks !== undefined) return []
-  const judge = (member: 'issuer' | 'jwksUri', address: string): InputError[] => {
+  const judge = (member: string, address: string): InputError[] => {
     const wrong = judgeAddress(address, reach.rules)
     const hint = wrong === null ? null : hintOfAddress(address)
     return wrong === null ? [] : [{ path: at(member), message: hint === null ? wrong : `${wrong}. ${hint}` }]
   }
+  const endpoints = Object.entries({ ...signIn?.endpoints }).flatMap(([name, address]) => {
+    return address === undefined ? [] : judge(`signIn.endpoints.${name}`, address)
+  })
+  if (jwks !== undefined) return endpoints
   return [
+    ...endpoints,
     // With the address of its keys, the issuer itself is a name that nothing is fetched from.
     ...(jwksUri === undefined ? judge('issuer', issuer.replaceAll('{tenantid}', 'common')) : []),
     ...(jwksUri === undefined ? [] : judge('jwksUri', jwksUri)),
@@ -139,4 +168,13 @@ export function bindingRefused(): Refusal {
   const detail =
     'A binding of the Worker ("vpcBinding") is set by whoever may change the issuers of the instance.'
   return refuse('permission_missing', detail)
+}
+
+/** Whether a secret that is kept would be sent to another place than the one it was given for. */
+export function movesSecret(written: Issuer, before: Issuer): boolean {
+  const places = ({ issuer, vpcBinding, signIn }: Issuer) => {
+    const { authorization, token, userInfo, endSession } = signIn?.endpoints ?? {}
+    return JSON.stringify([issuer, vpcBinding, authorization, token, userInfo, endSession])
+  }
+  return places(written) !== places(before)
 }

@@ -1,8 +1,5 @@
 // Handlers of issuer records, of the instance and of organizations alike: creating one by its address with discovery
 // on the spot ([1-5]), changing and deleting it. Its keys are issuer-keys.ts's.
-import type { z } from 'zod'
-import { issuerNames } from '../../../policy/check.ts'
-import type { IssuerResource } from '../../../policy/operations/issuers.ts'
 import type { OperationId, OutputOf, ParamsOf, QueryOf } from '../../../policy/operations/table.ts'
 import { Issuer } from '../../../policy/schema-issuer.ts'
 import { changedMembers } from '../../database/audit.ts'
@@ -11,29 +8,31 @@ import { type IssuerContent, issuerName } from '../../database/documents.ts'
 import { issuerRows, nameWithin, organizationOf } from '../../database/issuer-rows.ts'
 import type { Environment } from '../../environment.ts'
 import { type Refusal, refuse, shown } from '../../refusal.ts'
-import { limitReached, notFound, refuseInput, setElsewhere } from '../answers.ts'
+import { limitReached, notFound, setElsewhere } from '../answers.ts'
 import { may } from '../authorize.ts'
 import type { Answered, Call, SomeHandlers } from '../call.ts'
 import { type InstanceRows, instanceInForce, instanceStatements } from '../effective.ts'
 import { pageOf, readCursor } from '../pages.ts'
-import { KEY_ISSUER } from '../people/access-keys.ts'
 import { changeOf } from '../people/given-preview.ts'
 import { checkMatch, type Plan, write } from '../write.ts'
-import { bindingRefused, type Discovery, leadsElsewhere, readSettings, testAddress } from './input.ts'
+import { check, checkUnder } from './check.ts'
+import { bindingRefused, movesSecret, testAddress } from './input.ts'
 import { lockedOutBy } from './locked-out.ts'
+import { resourceOf } from './resource.ts'
 import {
   asWritten,
+  describedNames,
   type IssuerRow,
+  inForce,
   issuerOfPolicy,
+  type NameRow,
   placeOfIssuer,
   readIssuer,
-  type StoredIssuer,
 } from './store.ts'
+import { lockedRefusal, removal, secretChange } from './written.ts'
 
 /** Of one owner. The instance's stand in the policy's document, which every isolate holds. */
 export const ISSUERS_MAX = 200
-
-type Resource = z.infer<typeof IssuerResource>
 
 /** The same handlers for both owners: an organization's calls have the organization among their parameters. */
 export const issuerHandlers = {
@@ -65,6 +64,7 @@ function idOf(params: object, name: string): string {
 
 interface ListedRow extends IssuerRow {
   content: string | null
+  has_secret: number
 }
 
 async function list({
@@ -81,11 +81,13 @@ async function list({
   const from = readCursor(kind, query.cursor)
   if (!from.ok) return from
   const { DB: database } = environment
-  const found = await readAll<InstanceRows & { rows: ListedRow }>(database, {
+  const found = await readAll<InstanceRows & { rows: ListedRow; names: NameRow }>(database, {
     ...instanceStatements(environment),
+    names: describedNames(environment),
     rows: database
       .prepare(
-        `SELECT i.*, (SELECT v.content FROM versions v WHERE v.document = 'issuer/' || i.id AND v.version = i.version) AS content
+        `SELECT i.*, (SELECT v.content FROM versions v WHERE v.document = 'issuer/' || i.id AND v.version = i.version) AS content,
+          EXISTS (SELECT 1 FROM issuer_secrets s WHERE s.issuer = i.id) AS has_secret
           FROM issuers i WHERE i.organization = ? AND i.deleted_at IS NULL AND i.id > ? ORDER BY i.id LIMIT ?`,
       )
       .bind(owner, from.after ?? '', query.limit + 1),
@@ -97,8 +99,12 @@ async function list({
       const written = issuerOfPolicy(instance.source, row.id)
       const place = written === null ? null : placeOfIssuer(instance.source, row.id)
       const stored = row.content === null ? null : (JSON.parse(row.content) as IssuerContent).settings
-      const settings = written === null ? (stored ?? { issuer: '' }) : asWritten(written)
-      return resourceOf({ id: row.id, row, version: row.version, place }, settings, null)
+      const own = written ?? (stored === null ? null : Issuer.parse(stored))
+      const shownRow = { id: row.id, row, version: row.version, place, hasSecret: row.has_secret === 1 }
+      return resourceOf(environment, {
+        ...shownRow,
+        ...inForce(instance, found.names, { id: row.id, own, place }),
+      })
     },
     isFirst: from.after === null,
   })
@@ -115,7 +121,9 @@ async function create(call: Call<'issuers.create'>): Promise<Answered<'issuers.c
   }
   const checked = await check(call, id, body.settings)
   if (!checked.ok) return checked
-  const { settings, discovery } = checked
+  const { settings } = checked
+  const secret = await secretChange(environment, { ...stored, own: null }, settings, body.clientSecret, now)
+  if (!secret.ok) return secret
   const count = await countIssuers(environment, id)
   if (count >= ISSUERS_MAX) return limitReached('issuers of one owner', count + 1, ISSUERS_MAX)
   const content = { settings: asWritten(settings) }
@@ -123,12 +131,15 @@ async function create(call: Call<'issuers.create'>): Promise<Answered<'issuers.c
   const row = { ...NEW_ROW, id, created_at: now, updated_at: now }
   return write(call, {
     documents: [{ name: issuerName(id), version: stored.version, content }],
-    derived: issuerRows(environment.DB, id, settings, { version, at: now }),
-    audit: [{ ...auditOf(id), before: null, after: content }],
+    derived: [...issuerRows(environment.DB, id, settings, { version, at: now }), ...secret.statements],
+    audit: [{ ...auditOf(id), before: null, after: { ...content, ...secret.after } }],
     judgement: NOTHING,
-    preview: async () => previewOf(id, null, content),
+    preview: async () => previewOf(id, null, { ...content, ...secret.after }),
     taken: () => taken(),
-    body: () => resourceOf({ id, row, version, place: null }, content.settings, discovery),
+    body: () => {
+      const made = { id, row, version, place: null, settings, described: null, hasSecret: secret.hasSecret }
+      return resourceOf(environment, made, { ...checked, given: body.clientSecret ?? null })
+    },
   })
 }
 
@@ -150,60 +161,6 @@ async function countIssuers({ DB: database }: Environment, id: string): Promise<
     .bind(organizationOf(id) ?? '')
     .first<{ count: number }>()
   return row?.count ?? 0
-}
-
-type Checked = { ok: true; settings: Issuer; discovery: Discovery } | Refusal
-
-/** All that must hold of settings before they are saved under the id. */
-async function check(
-  call: Call,
-  id: string,
-  written: Issuer,
-  before: Issuer | null = null,
-): Promise<Checked> {
-  if (
-    leadsElsewhere(written, before) &&
-    organizationOf(id) !== null &&
-    !(await may(call, 'instance.issuers.write', { kind: 'global' }))
-  ) {
-    return bindingRefused()
-  }
-  if (id === KEY_ISSUER) {
-    const message = `is what vouches for keys of ours; name it otherwise`
-    return refuseInput([{ path: 'id', message }])
-  }
-  const read = await readSettings(call.environment, written, 'settings')
-  return read.ok ? ((await nameRefusal(call.environment, id, read.settings)) ?? read) : read
-}
-
-/** (owner, iss) is unique, and an `iss` of the instance is the instance's alone. */
-async function nameRefusal(
-  { DB: database }: Environment,
-  id: string,
-  settings: Issuer,
-): Promise<Refusal | null> {
-  const { results } = await database
-    .prepare(
-      `SELECT name, organization, issuer FROM issuer_names
-        WHERE name IN (SELECT value FROM json_each(?)) AND issuer <> ? ORDER BY organization, name`,
-    )
-    .bind(JSON.stringify(issuerNames(settings)), id)
-    .all<{ name: string; organization: string; issuer: string }>()
-  const owner = organizationOf(id) ?? ''
-  const same = results.find(({ organization }) => organization === owner)
-  if (same)
-    return refuse('already_exists', `${same.name} is the issuer ${shown(nameWithin(same.issuer))} already.`)
-  if (owner !== '') {
-    const ofInstance = results.find(({ organization }) => organization === '')
-    if (!ofInstance) return null
-    const detail = `${ofInstance.name} is an issuer of the instance, which is trusted in every organization; an organization may not have it too.`
-    return refuse('name_taken', detail)
-  }
-  const [first] = results
-  if (!first) return null
-  const slugs = [...new Set(results.map(({ organization }) => organization))].slice(0, 10).join(', ')
-  const detail = `${first.name} is an issuer of ${slugs}; it would have to be deleted there first, as "${first.issuer}".`
-  return refuse('name_taken', detail)
 }
 
 function taken(): Refusal {
@@ -231,7 +188,7 @@ async function get({
   if (stored.settings === null) return notFound('issuer', params.issuer)
   return {
     ok: true,
-    body: resourceOf(stored, asWritten(stored.settings), null),
+    body: resourceOf(environment, stored),
     version: stored.place === null ? stored.version : 0,
   }
 }
@@ -244,23 +201,41 @@ async function update(call: Call<'issuers.update'>): Promise<Answered<'issuers.u
   if (stored.place !== null) return setElsewhere(`Issuer ${shown(params.issuer)}`, { place: stored.place })
   const mismatch = checkMatch(call, stored.version)
   if (mismatch) return mismatch
-  const checked = await check(call, id, body.settings, stored.settings)
+  const locked = lockedRefusal(stored, body.settings, body.clientSecret)
+  if (locked) return locked
+  const checked = await checkUnder(call, stored, body.settings)
   if (!checked.ok) return checked
-  const { settings, discovery } = checked
-  const [before, after] = [{ settings: asWritten(stored.settings) }, { settings: asWritten(settings) }]
-  const same = JSON.stringify(before) === JSON.stringify(after)
+  const { settings } = checked
+  const secret = await secretChange(environment, stored, settings, body.clientSecret, now)
+  if (!secret.ok) return secret
+  const before = stored.own === null ? null : { settings: asWritten(stored.own) }
+  const after = { settings: checked.content }
+  const same = JSON.stringify(before) === JSON.stringify(after) && secret.statements.length === 0
   const version = same ? stored.version : stored.version + 1
   const row = same || stored.row === null ? stored.row : { ...stored.row, updated_at: now }
+  const { before: left, after: right } = changedMembers(before?.settings ?? null, after.settings)
+  const rows = same ? [] : issuerRows(environment.DB, id, settings, { version, at: now })
   return write(call, {
     documents: same ? [] : [{ name: issuerName(id), version: stored.version, content: after }],
-    derived: same ? [] : issuerRows(environment.DB, id, settings, { version, at: now }),
-    audit: [{ ...auditOf(id), ...changedMembers(before.settings, after.settings) }],
+    derived: [...rows, ...secret.statements],
+    audit: [{ ...auditOf(id), before: merge(left, secret.before), after: merge(right, secret.after) }],
     version,
     judgement: NOTHING,
-    preview: async () => previewOf(id, before, after),
+    preview: async () => {
+      return previewOf(id, before && { ...before, ...secret.before }, { ...after, ...secret.after })
+    },
     taken: () => taken(),
-    body: () => resourceOf({ id, row, version, place: null }, after.settings, discovery),
+    body: () => {
+      const changed = { ...stored, row, version, settings, hasSecret: secret.hasSecret }
+      return resourceOf(environment, changed, { ...checked, given: body.clientSecret ?? null })
+    },
   })
+}
+
+function merge(members: unknown, more: Record<string, string>): unknown {
+  return members === null && Object.keys(more).length === 0
+    ? null
+    : { ...(members as object | null), ...more }
 }
 
 async function remove(call: Call<'issuers.delete'>): Promise<Answered<'issuers.delete'>> {
@@ -271,13 +246,17 @@ async function remove(call: Call<'issuers.delete'>): Promise<Answered<'issuers.d
   if (stored.place !== null) return setElsewhere(`Issuer ${shown(params.issuer)}`, { place: stored.place })
   const mismatch = checkMatch(call, stored.version)
   if (mismatch) return mismatch
+  if (stored.described !== null)
+    return setElsewhere(`Issuer ${shown(params.issuer)}`, { place: 'OIDC_ISSUER' })
   const locked: OutputOf<'issuers.delete'> = await lockedOutBy(environment, stored.instance, id)
   if (wishes.dryRun) return { ok: true, body: locked }
   const before = { settings: asWritten(stored.settings) }
   return write(call, {
     documents: [{ name: issuerName(id), version: stored.version, content: null }],
     derived: issuerRows(environment.DB, id, null, { version: stored.version + 1, at: now }),
-    audit: [{ ...auditOf(id), before, after: null }],
+    audit: [
+      { ...auditOf(id), before: stored.hasSecret ? { ...before, clientSecret: 'set' } : before, after: null },
+    ],
     judgement: NOTHING,
     toConfirm: [params.issuer],
     preview: async () => previewOf(id, before, null),
@@ -295,50 +274,28 @@ export async function planIssuerRestore(
   const stored = await readIssuer(environment, id)
   if (stored.place !== null) return setElsewhere(`Issuer ${shown(id)}`, { place: stored.place })
   const settings = Issuer.parse(content.settings)
-  const checked = await check(call, id, settings, stored.settings)
+  const checked = await checkUnder(call, stored, settings)
   if (!checked.ok) return checked
-  const before = stored.settings === null ? null : { settings: asWritten(stored.settings) }
+  const before = stored.own === null ? null : { settings: asWritten(stored.own) }
   const same = JSON.stringify(before?.settings) === JSON.stringify(content.settings)
+  // Nobody gives a secret with it; one that would go to another place than it was given for is removed.
+  const moves = stored.hasSecret && stored.own !== null && movesSecret(settings, stored.own)
+  const secret = moves ? removal(environment, id) : null
+  const { before: left, after: right } = changedMembers(before?.settings ?? null, content.settings)
   const version = same ? stored.version : stored.version + 1
   return {
     ok: true,
     documents: same ? [] : [{ name: issuerName(id), version: stored.version, content }],
-    derived: same ? [] : issuerRows(environment.DB, id, settings, { version, at: now }),
-    audit: [{ ...auditOf(id), ...changedMembers(before?.settings ?? null, content.settings) }],
+    derived: [
+      ...(same ? [] : issuerRows(environment.DB, id, settings, { version, at: now })),
+      ...(secret?.statements ?? []),
+    ],
+    audit: [
+      { ...auditOf(id), before: merge(left, secret?.before ?? {}), after: merge(right, secret?.after ?? {}) },
+    ],
     version,
     judgement: NOTHING,
     preview: async () => previewOf(id, before, content),
     taken: () => taken(),
   }
-}
-
-function resourceOf(
-  { id, row, version, place }: Pick<StoredIssuer, 'id' | 'row' | 'version' | 'place'>,
-  settings: Record<string, unknown>,
-  discovery: Discovery | null,
-): Resource {
-  const time = (at: number | undefined) => new Date(at ?? 0).toISOString()
-  return {
-    id,
-    organization: organizationOf(id),
-    issuer: settings,
-    locked: place === null ? null : { origin: 'policy', place },
-    version: place === null ? version : 0,
-    createdAt: time(row?.created_at),
-    updatedAt: time(row?.updated_at),
-    discovery,
-    warnings: warningsOf(settings),
-  }
-}
-
-/** What works and is still worth knowing. */
-function warningsOf({ issuer, jwks, audiences }: Record<string, unknown>): string[] {
-  const open = typeof issuer === 'string' && issuer.startsWith('http:') && jwks === undefined
-  return [
-    ...(open ? ['Its keys are read over an open line, where anyone can change them; use https.'] : []),
-    ...(jwks === undefined
-      ? []
-      : ['Its keys are pinned: when it changes them, its tokens are refused until the new ones stand here.']),
-    ...(Array.isArray(audiences) && audiences.length === 0 ? ['It accepts no audience.'] : []),
-  ]
 }

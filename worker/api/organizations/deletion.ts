@@ -199,6 +199,7 @@ function deletionStatements(
           end('projects', 'organization = ?1'),
           end('issuers', 'organization = ?1'),
           plain('DELETE FROM issuer_names WHERE organization = ?1'),
+          plain("DELETE FROM issuer_secrets WHERE issuer >= ?1 || '/' AND issuer < ?1 || '0'"),
           end('organizations', 'slug = ?1'),
         ]
       : [end('projects', 'organization = ?1 AND slug = ?2')]),
