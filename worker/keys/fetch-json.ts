@@ -28,7 +28,7 @@ export async function fetchJson(address: string, through: Fetching): Promise<Fet
         response.status >= 300 && response.status < 400 ? ', and redirects are not followed' : ''
       return { ok: false, status: response.status, problem: `answered ${response.status}${redirect}` }
     }
-    const text = await readText(response)
+    const text = await readText(response, DOCUMENT_BYTES_MAX)
     if (text === null) {
       return { ok: false, status: 200, problem: `answered with more than ${DOCUMENT_BYTES_MAX} bytes` }
     }
@@ -42,14 +42,15 @@ export async function fetchJson(address: string, through: Fetching): Promise<Fet
   }
 }
 
-async function readText(response: Response): Promise<string | null> {
+/** Null when there is more. */
+export async function readText(response: Response, bytesMax: number): Promise<string | null> {
   if (!response.body) return ''
   const decoder = new TextDecoder()
   let bytes = 0
   let text = ''
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     bytes += chunk.byteLength
-    if (bytes > DOCUMENT_BYTES_MAX) return null
+    if (bytes > bytesMax) return null
     text += decoder.decode(chunk, { stream: true })
   }
   return text + decoder.decode()

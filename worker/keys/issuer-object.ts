@@ -1,6 +1,7 @@
-// The one place in the world that fetches an issuer's keys: a Durable Object for each issuer record. It
-// holds the last good key set, lets one fetch be under way and keeps a pause between fetches. What it has
-// it writes to KV, near every request; isolates read it there (source.ts).
+// The one place in the world that fetches an issuer's keys and discovery document: a Durable Object for each issuer
+// record. It holds the last good ones, lets one fetch be under way and keeps a pause between fetches. Keys it writes to
+// KV, near every request; isolates read them there (source.ts). Who signs in with the issuer asks the object itself for
+// what discovery says of that (provider.ts).
 import { DurableObject } from 'cloudflare:workers'
 import type { JWK } from 'jose'
 import type { KeyOrigin } from '../../policy/compiled.ts'
@@ -10,6 +11,7 @@ import { judgeAddress } from './address.ts'
 import { discoverJwksUri } from './discovery.ts'
 import { fetchJson } from './fetch-json.ts'
 import { readKeySet, writeKeySet } from './key-set.ts'
+import { type ProviderMetadata, readMetadata } from './provider-metadata.ts'
 import { reachOf } from './reach.ts'
 
 export const KEYS_FRESH_MS = 10 * 60_000
@@ -19,7 +21,7 @@ export const REFRESH_PAUSE_MS = 30_000
 export const RETRY_PAUSE_MS = 5000
 /** Whoever asks for the keys now, gets them at most this often. */
 const REFRESH_NOW_PAUSE_MS = 1000
-const DISCOVERY_FRESH_MS = 60 * 60_000
+export const DISCOVERY_FRESH_MS = 60 * 60_000
 
 /** Where keys are fetched from. `vpcBinding` stands only where the issuer is reached through one. */
 export type FetchedOrigin = Exclude<KeyOrigin, { kind: 'pinned' }> & { vpcBinding?: string }
@@ -48,6 +50,24 @@ export function keyDocumentName(recordId: string): string {
   return `jwks:${recordId}`
 }
 
+/** What the discovery document says to those who sign people in. */
+export interface ProviderStatus {
+  document: { issuer: string; metadata: ProviderMetadata; fetchedAt: number } | null
+  lastError: string | null
+}
+
+/** Where discovery begins. */
+export interface DiscoveredOrigin {
+  issuer: string
+  vpcBinding: string | null
+}
+
+interface ProviderState extends ProviderStatus {
+  /** The issuer that the state is of: of another one nothing counts. */
+  issuer: string
+  lastAttemptAt: number
+}
+
 interface State extends KeyStatus {
   discovered: { jwksUri: string; foundAt: string; at: number } | null
 }
@@ -57,6 +77,49 @@ const EMPTY: State = { document: null, lastAttemptAt: null, lastError: null, dis
 export class IssuerObject extends DurableObject<Environment> {
   #state: State | null = null
   #fetching: Promise<void> | null = null
+  #provider: ProviderState | null = null
+  #discovering: Promise<void> | null = null
+
+  /** The discovery document as lately as it can be had: the last good one, however old, when the issuer is away. */
+  async provider(origin: DiscoveredOrigin): Promise<ProviderStatus> {
+    const state = await this.#loadProvider(origin.issuer)
+    const { document, lastAttemptAt } = state
+    const due = document === null || clock.now() - document.fetchedAt >= DISCOVERY_FRESH_MS
+    if (due && clock.now() - lastAttemptAt >= (document ? REFRESH_PAUSE_MS : RETRY_PAUSE_MS)) {
+      this.#discovering ??= this.#discover(origin).finally(() => {
+        this.#discovering = null
+      })
+    }
+    if (due && this.#discovering) await this.#discovering
+    const now = await this.#loadProvider(origin.issuer)
+    return { document: now.document, lastError: now.lastError }
+  }
+
+  async #discover({ issuer, vpcBinding }: DiscoveredOrigin): Promise<void> {
+    const reach = await reachOf(this.env, vpcBinding)
+    const found = reach.ok ? await discoverJwksUri(issuer, reach.rules, reach.through) : reach
+    if (found.ok) await this.#keepProvider(issuer, found.document)
+    else {
+      const { document } = await this.#loadProvider(issuer)
+      this.#provider = { issuer, document, lastError: found.problem, lastAttemptAt: clock.now() }
+      await this.ctx.storage.put('provider', this.#provider)
+    }
+  }
+
+  async #keepProvider(issuer: string, document: Record<string, unknown>): Promise<void> {
+    const now = clock.now()
+    const kept = { issuer, metadata: readMetadata(document), fetchedAt: now }
+    this.#provider = { issuer, document: kept, lastError: null, lastAttemptAt: now }
+    await this.ctx.storage.put('provider', this.#provider)
+  }
+
+  async #loadProvider(issuer: string): Promise<ProviderState> {
+    this.#provider ??= (await this.ctx.storage.get<ProviderState>('provider')) ?? null
+    if (this.#provider?.issuer !== issuer) {
+      this.#provider = { issuer, document: null, lastError: null, lastAttemptAt: 0 }
+    }
+    return this.#provider
+  }
 
   /**
    * The issuer's keys, newer than `newerThan` (milliseconds since the epoch) if a fetch may give that now.
@@ -135,6 +198,7 @@ export class IssuerObject extends DurableObject<Environment> {
       const found = await discoverJwksUri(origin.issuer, rules, through)
       if (!found.ok) return { problem: found.problem }
       discovered = { jwksUri: found.jwksUri, foundAt: found.foundAt, at: now }
+      await this.#keepProvider(origin.issuer, found.document)
     }
     const jwksUri = origin.kind === 'jwksUri' ? origin.jwksUri : (discovered as { jwksUri: string }).jwksUri
     const wrong = judgeAddress(jwksUri, rules)

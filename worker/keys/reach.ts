@@ -18,7 +18,12 @@ const OWN_BINDINGS: readonly string[] = [
   'KV',
   'PRINCIPALS',
   'PUBLISHER',
+  'RESTORE',
+  'SESSIONS',
+  'SESSION_INDEX',
   'SIGNING_KEYS',
+  'SIGN_IN_LIMIT',
+  'SINGLE_USE',
 ]
 
 export async function reachOf(environment: Environment, vpcBinding: string | null): Promise<Reach> {
