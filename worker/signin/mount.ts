@@ -2,11 +2,20 @@
 import { Hono } from 'hono'
 import { answerFault, answerRefusal } from '../answers.ts'
 import type { Environment } from '../environment.ts'
+import { refusalPage } from '../pages/refusal-page.ts'
 import { refuse, shown } from '../refusal.ts'
+import { callback } from './callback.ts'
+import { login } from './login.ts'
 
 type Served = { Bindings: { environment: Environment; requestId: string } }
 
 export const signIn = new Hono<Served>()
+
+signIn.get('/login', ({ req, env }) => login(env.environment, req.raw, env.requestId))
+
+signIn.on(['GET', 'POST'], '/oidc/callback', ({ req, env }) => {
+  return callback(env.environment, req.raw, env.requestId)
+})
 
 signIn.notFound((context) => {
   const { method, path } = context.req
@@ -14,4 +23,9 @@ signIn.notFound((context) => {
   return answerRefusal(refuse('route_not_found', detail, { check: 'path' }), context.env.requestId)
 })
 
-signIn.onError((error, context) => answerFault(error, context.env.requestId))
+/** People read what browsers show. */
+signIn.onError((error, { req, env }) => {
+  if (!req.header('accept')?.includes('text/html')) return answerFault(error, env.requestId)
+  console.error(`request ${env.requestId}:`, error)
+  return refusalPage(refuse('fault', 'It has been logged under the request id.'), env.requestId)
+})
