@@ -53,7 +53,8 @@ export function keyDocumentName(recordId: string): string {
 /** What the discovery document says to those who sign people in. */
 export interface ProviderStatus {
   document: { issuer: string; metadata: ProviderMetadata; fetchedAt: number } | null
-  lastError: string | null
+  /** `answered`: something came back, and it will not do. */
+  lastError: { problem: string; answered: boolean } | null
 }
 
 /** Where discovery begins. */
@@ -101,7 +102,8 @@ export class IssuerObject extends DurableObject<Environment> {
     if (found.ok) await this.#keepProvider(issuer, found.document)
     else {
       const { document } = await this.#loadProvider(issuer)
-      this.#provider = { issuer, document, lastError: found.problem, lastAttemptAt: clock.now() }
+      const lastError = { problem: found.problem, answered: 'answered' in found && found.answered === true }
+      this.#provider = { issuer, document, lastError, lastAttemptAt: clock.now() }
       await this.ctx.storage.put('provider', this.#provider)
     }
   }

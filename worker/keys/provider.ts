@@ -78,8 +78,9 @@ async function discovered(
   // As its keys, the last good document serves on while the issuer is away.
   const usableMs = DISCOVERY_FRESH_MS + keysUsableSeconds * 1000
   if (document && clock.now() - document.fetchedAt < usableMs) return document.metadata
-  const why = lastError ?? 'its discovery document is too old, and no newer one can be had'
-  return refuse('provider_unavailable', `Discovery of "${id}" failed: ${why}.`, { check: 'discovery' })
+  const why = lastError?.problem ?? 'its discovery document is too old, and no newer one can be had'
+  const reason = lastError?.answered ? 'provider_misconfigured' : 'provider_unavailable'
+  return refuse(reason, `Discovery of "${id}" failed: ${why}.`, { check: 'discovery' })
 }
 
 function wrongAddress(metadata: ProviderMetadata, rules: AddressRules): string | null {

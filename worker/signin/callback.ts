@@ -34,6 +34,9 @@ export async function callback(
 ): Promise<Response> {
   const flooded = await limited(environment, request, 'callback')
   if (flooded) return refusalPage(flooded, requestId)
+  if (environment.LOCAL_RESTORE === 'true') {
+    return refusalPage(refuse('sign_in_off', 'LOCAL_RESTORE is set.'), requestId)
+  }
   const read = await readResponse(request)
   if (!read.ok) return refusalPage(read, requestId, { actions: [BEGIN_AGAIN] })
   const { response } = read
