@@ -110,6 +110,7 @@ describe('the compiled policy', () => {
       ['fixed', null],
       ['okta', null],
       ['pinned', null],
+      ['users', null],
       ['acme/alt', 'acme'],
       ['acme/own', 'acme'],
     ])
@@ -118,6 +119,7 @@ describe('the compiled policy', () => {
       'jwksUri',
       'discovery',
       'pinned',
+      'discovery',
       'discovery',
       'discovery',
     ])

@@ -31,6 +31,21 @@ export const EVERYTHING = {
       maxTokenAgeSeconds: 60,
       claims: { access: 'may_enter', userName: ['login.name'] },
     },
+    users: {
+      issuer: 'https://users',
+      signIn: {
+        clientId: 'postern',
+        clientAuthentication: 'client_secret_post',
+        clientSecretFrom: 'USERS_CLIENT_SECRET',
+        pkce: false,
+        scopes: ['offline_access', 'openid'],
+        label: 'Users',
+        emailDomains: ['z.example', 'a.example'],
+        signOut: 'rp-initiated',
+        refresh: true,
+        endpoints: { token: 'https://users/token', authorization: 'https://users/auth' },
+      },
+    },
   },
   idpGroupMappings: [
     {
@@ -68,6 +83,11 @@ export const EVERYTHING = {
       },
     },
   },
+  singleSignOn: { lifetimeSeconds: 3600, isActive: true, logoutRedirectUris: ['https://z', 'https://a'] },
+  applications: {
+    second: { clientId: 'two', redirectUris: ['https://z/in', 'https://a/in'] },
+    first: { displayName: 'First', clientId: 'one', hosts: ['h', 'a'], logoutRedirectUris: ['http://z'] },
+  },
   routes: {
     b: {
       hosts: ['h', 'a'],
@@ -75,6 +95,7 @@ export const EVERYTHING = {
       path: '/{org}/*',
       upstream: 'https://u',
       permission: 'a.b',
+      forwardPreflight: true,
     },
     a: {
       hosts: ['h'],

@@ -300,6 +300,78 @@ const routeRows: Row[] = [
   ],
 ]
 
+const signIn = (members: string, record = "issuer: 'https://idp.example'") =>
+  `issuers: {idp: {${record}, signIn: {clientId: postern, ${members}}}}\n`
+const ENTRA = "issuer: 'https://login.microsoftonline.com/t/v2.0'"
+const signInRows: Row[] = [
+  [
+    'sign_in_secret_missing',
+    'client authentication by a secret that is not named',
+    signIn('clientAuthentication: client_secret_post'),
+    /^issuers\.idp\.signIn\.clientAuthentication: .*"clientSecretFrom"/,
+    signIn('clientAuthentication: client_secret_post, clientSecretFrom: IDP_CLIENT_SECRET'),
+  ],
+  [
+    'sign_in_secret_missing',
+    '[4-9] PKCE that is off without a secret',
+    signIn('pkce: false'),
+    /^issuers\.idp\.signIn\.pkce: .*only a client with a secret/,
+    signIn('pkce: false, clientAuthentication: private_key_jwt'),
+  ],
+  [
+    'sign_in_groups_left_out',
+    'groups of Entra by the implicit flow',
+    signIn('authMethod: implicit', ENTRA),
+    /^issuers\.idp\.signIn\.authMethod: Microsoft Entra leaves the groups.*authMethod: pkce/,
+    signIn('authMethod: implicit', `${ENTRA}, groups: none`),
+  ],
+  [
+    'sign_in_refresh_pointless',
+    'a refresh token that is not asked for',
+    signIn('refresh: true'),
+    /^issuers\.idp\.signIn\.refresh: .*add "offline_access"/,
+    signIn('refresh: true, scopes: [offline_access]'),
+  ],
+  [
+    'sign_in_refresh_pointless',
+    'a refresh token of the implicit flow',
+    signIn('refresh: true, authMethod: implicit, scopes: [offline_access]'),
+    /implicit flow gives no refresh token/,
+    signIn('refresh: true', "preset: keycloak, issuer: 'https://idp.example'"),
+  ],
+  [
+    'sign_in_refresh_pointless',
+    "a refresh token of Google's",
+    signIn(
+      'refresh: true, scopes: [offline_access]',
+      "preset: google, issuer: 'https://accounts.google.com'",
+    ),
+    /a way of its own/,
+    signIn('', "preset: google, issuer: 'https://accounts.google.com'"),
+  ],
+  [
+    'sign_in_part_unused',
+    'client authentication where no code is exchanged',
+    signIn('authMethod: implicit, clientAuthentication: client_secret_basic'),
+    /^issuers\.idp\.signIn\.clientAuthentication: is of no use/,
+    signIn('authMethod: implicit, clientAuthentication: none'),
+  ],
+  [
+    'inactivity_never_reached',
+    'a session that ends before',
+    'singleSignOn: {lifetimeSeconds: 3600}\n',
+    /^singleSignOn\.lifetimeSeconds: sessions end after 3600 seconds/,
+    'singleSignOn: {lifetimeSeconds: 3600, inactivityTimeoutSeconds: 600}\n',
+  ],
+  [
+    'preflight_never_asked',
+    'a preflight for OPTIONS',
+    routes('methods: [OPTIONS], path: /, forwardPreflight: true'),
+    /^routes\.r0\.forwardPreflight: a preflight asks for another method/,
+    routes('methods: [PUT], path: /, forwardPreflight: true'),
+  ],
+]
+
 const GLOBAL = OKTA + mapping('idpGroups: [a]')
 const changeRows: Row[] = [
   [
@@ -373,7 +445,7 @@ const changeRows: Row[] = [
     { before: acme('onUnmatched: ORG_MEMBER'), actor: actor('GLOBAL_USER_ADMIN') },
   ],
 ]
-const rows = [...mappingRows, ...roleRows, ...routeRows, ...changeRows]
+const rows = [...mappingRows, ...roleRows, ...routeRows, ...signInRows, ...changeRows]
 
 describe('lint finds', () => {
   test.each(rows)('%s: %s', (code, _name, text, at, not, options) => {
