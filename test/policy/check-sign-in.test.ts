@@ -142,8 +142,8 @@ describe('a policy is refused for', () => {
 
 describe('a policy is accepted with', () => {
   test.each([
-    ['[0-15] a public client', signIn('clientAuthentication: none')],
-    ['[0-16] the implicit flow', signIn('authMethod: implicit')],
+    ['[0-15] [0-23] a public client', signIn('clientAuthentication: none')],
+    ['[0-16] [0-23] the implicit flow', signIn('authMethod: implicit')],
     ['[0-17] [0-19] the code flow by name', signIn('authMethod: pkce')],
     ['[0-20] the code flow with Cognito', signIn('authMethod: pkce', COGNITO)],
     ['[4-7] a confidential client', signIn('clientSecretFrom: IDP_CLIENT_SECRET')],

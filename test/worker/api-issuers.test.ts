@@ -58,7 +58,7 @@ const create = (settings: object, asked: { path?: string; as?: typeof OWNER; id?
 }
 
 describe('[1-5] creating one by its address', () => {
-  it('runs discovery on the spot and shows what it found', async () => {
+  it('[0-21] runs discovery on the spot and shows what it found', async () => {
     const { url } = await issuer((one) => {
       one.document = {
         token_endpoint: 'https://idp.example/token',
@@ -265,7 +265,7 @@ describe('changing one', () => {
     expect({ status, path: json.errors?.[0]?.path }).toEqual({ status: 400, path })
   })
 
-  it('through a binding to a private network, when the instance opens it', async () => {
+  it('[4-8] through a binding to a private network, when the instance opens it', async () => {
     const answer = await create(
       { issuer: 'https://idp.corp.internal', vpcBinding: 'CORP' },
       { as: OWNER, path: '/issuers' },
