@@ -58,10 +58,17 @@ export function refusalHeaders(problem: Problem): Record<string, string> {
     'x-content-type-options': 'nosniff',
     'x-request-id': problem.requestId,
     ...(challenge === null ? {} : { 'www-authenticate': challenge }),
-    ...(problem.status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
+    ...retryAfterOf(problem),
   }
 }
+
+/** Whoever comes too often waits for the limit's period (wrangler.toml). */
+function retryAfterOf({ status }: Problem): Record<string, string> {
+  if (status === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) }
+  return status === 429 ? { 'retry-after': String(LIMIT_PERIOD_SECONDS) } : {}
+}
 const RETRY_AFTER_SECONDS = 5
+const LIMIT_PERIOD_SECONDS = 60
 
 function statusOf(reason: Reason): number {
   switch (reason) {

@@ -4,6 +4,7 @@ import { type Environment, settingsOf } from '../environment.ts'
 import { refusalPage } from '../pages/refusal-page.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import { type HeldSession, sessionOf } from '../sessions/held.ts'
+import { principalOfSession } from '../sessions/principal.ts'
 import { singleSignOnOf } from '../sessions/settings.ts'
 import { beginAttempt, randomText } from './attempt.ts'
 import { choicePage, nobodyOfferedPage, rememberIssuer } from './choose.ts'
@@ -99,6 +100,9 @@ export async function presentSession(
       : { ok: true, session: null, goesOn: false }
   }
   const { session } = held
+  // One that would be refused where it is to be used would come back from there at once.
+  const stands = await principalOfSession(environment, session)
+  if (!stands.ok) return { ok: true, session, goesOn: false }
   if (target.kind !== 'host') return { ok: true, session, goesOn: true }
   const settings = await singleSignOnOf(environment)
   if ('ok' in settings) return settings

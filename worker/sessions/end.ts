@@ -1,0 +1,47 @@
+// Ends sessions, for certain: a principal's in its object, which tells the change feed; those of a whole organization,
+// issuer or instance by one row of the feed, which touches no session.
+import { clock } from '../clock.ts'
+import type { Environment } from '../environment.ts'
+import { principalsOfSid, principalsOfSub } from './index-names.ts'
+import type { EndedSession, Which } from './session.ts'
+
+/** Durable once it returns. `why` goes into the log. */
+export async function endSessions(
+  environment: Environment,
+  principal: string,
+  which: Which,
+  why: string,
+): Promise<EndedSession[]> {
+  return environment.SESSIONS.getByName(principal).end(which, why)
+}
+
+/** Whatever began until now counts no more: by the organization's slug, the issuer record's id, or '' for all. */
+export async function endWide(
+  environment: Environment,
+  kind: 'organization' | 'issuer' | 'instance',
+  key: string,
+): Promise<void> {
+  await environment.PUBLISHER.getByName('instance').announceEnd([{ kind, key, version: clock.now() }])
+}
+
+/** What an issuer's logout token or front channel names. A `sid` means one session, a `sub` all of a person. */
+export async function endNamed(
+  environment: Environment,
+  issuer: string,
+  { sid, sub }: { sid: string | null; sub: string | null },
+  why: string,
+): Promise<EndedSession[]> {
+  const principals =
+    sid !== null
+      ? await principalsOfSid(environment, issuer, sid)
+      : sub === null
+        ? []
+        : await principalsOfSub(environment, issuer, sub)
+  const which: Which | null =
+    sid !== null ? { kind: 'sid', issuer, sid, sub } : sub === null ? null : { kind: 'sub', issuer, sub }
+  if (which === null) return []
+  const ended = await Promise.all(
+    principals.map((principal) => endSessions(environment, principal, which, why)),
+  )
+  return ended.flat()
+}
