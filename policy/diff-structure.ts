@@ -4,7 +4,7 @@ import type { Level } from './level.ts'
 import { type MappingList, mappingLists } from './mapping-sites.ts'
 import type { Path } from './problems.ts'
 import type { GroupMapping, PatternMapping, PolicyDocument } from './schema.ts'
-import { DEFAULT_SINGLE_SIGN_ON } from './schema-sign-in.ts'
+import { DEFAULT_SINGLE_SIGN_ON } from './single-sign-on.ts'
 import { secondsOf } from './timestamp.ts'
 
 export type Part =

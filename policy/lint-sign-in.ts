@@ -4,7 +4,8 @@ import { groupsOf } from './presets.ts'
 import type { Path } from './problems.ts'
 import type { PolicyDocument } from './schema.ts'
 import type { Issuer, Preset } from './schema-issuer.ts'
-import { DEFAULT_SINGLE_SIGN_ON, type SignIn } from './schema-sign-in.ts'
+import type { SignIn } from './schema-sign-in.ts'
+import { DEFAULT_SINGLE_SIGN_ON } from './single-sign-on.ts'
 import { type Warning, warning } from './warnings.ts'
 
 /** Products that give refresh tokens without being asked for "offline_access". */

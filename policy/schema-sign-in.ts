@@ -133,9 +133,5 @@ export const singleSignOnShape = {
 }
 export const SingleSignOn = z.strictObject(singleSignOnShape).meta({ id: 'SingleSignOn' })
 export type SingleSignOn = z.infer<typeof SingleSignOn>
-export const DEFAULT_SINGLE_SIGN_ON: SingleSignOn = {
-  isActive: false,
-  inactivityTimeoutSeconds: 86_400,
-  lifetimeSeconds: 2_592_000,
-  logoutRedirectUris: [],
-}
+// Stands apart, for those who load no schema.
+export { DEFAULT_SINGLE_SIGN_ON } from './single-sign-on.ts'

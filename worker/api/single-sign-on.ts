@@ -2,7 +2,8 @@
 // of the settings; the edge reads it by sessions/settings.ts, which merges the same layers.
 import { placeOf } from '../../policy/layers.ts'
 import type { OutputOf } from '../../policy/operations/table.ts'
-import { DEFAULT_SINGLE_SIGN_ON, type SingleSignOn } from '../../policy/schema-sign-in.ts'
+import type { SingleSignOn } from '../../policy/schema-sign-in.ts'
+import { DEFAULT_SINGLE_SIGN_ON } from '../../policy/single-sign-on.ts'
 import { changedMembers } from '../database/audit.ts'
 import { contentOf, newestVersion, readAll, type VersionRow } from '../database/batch.ts'
 import { SETTINGS, type SettingsContent } from '../database/documents.ts'
