@@ -11,6 +11,7 @@ import { type Attempt, attemptOf, useAttempt } from './attempt.ts'
 import { beginSession } from './begin-session.ts'
 import { limited } from './flood.ts'
 import { onlyValue, readForm } from './form.ts'
+import { frontedOrigin } from './fronted-origin.ts'
 import { groupsSaid } from './groups-said.ts'
 import { admitPerson, completeClaims } from './identity.ts'
 import { recordOfId } from './issuer-records.ts'
@@ -102,16 +103,11 @@ async function answerStale(
 const STATE_LENGTH_MAX = 100
 
 /** The same sign-in once more; for a fronted host by opening what was to be opened there. */
-async function againHref(
-  environment: Environment,
-  { target, issuer, redirectUri }: Attempt,
-): Promise<string> {
+async function againHref(environment: Environment, { target, issuer }: Attempt): Promise<string> {
   const link = (parameters: Record<string, string>) => `/login?${new URLSearchParams(parameters)}`
   if (target.kind === 'path') return link({ return_to: target.path, issuer })
   if (target.kind === 'host') {
-    const url = new URL(redirectUri)
-    url.hostname = target.host
-    return `${url.origin}${target.path}`
+    return `${frontedOrigin(environment, target.host)}${target.path}`
   }
   const policy = await holdPolicy(environment)
   const application = policy.ok

@@ -24,8 +24,7 @@ export async function login(
   const flooded = await limited(environment, request, 'login')
   if (flooded) return refusalPage(flooded, requestId)
   if (environment.LOCAL_RESTORE === 'true') {
-    const { restoreLogin } = await import('./restore.ts')
-    return restoreLogin(environment, request, requestId)
+    return refusalPage(refuse('sign_in_off', 'LOCAL_RESTORE is set.'), requestId)
   }
   const answer = await beginLogin(environment, request, requestId)
   if (answer instanceof Response) return answer

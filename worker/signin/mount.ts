@@ -4,10 +4,18 @@ import { answerFault, answerRefusal } from '../answers.ts'
 import type { Environment } from '../environment.ts'
 import { refusalPage } from '../pages/refusal-page.ts'
 import { refuse, shown } from '../refusal.ts'
+import { callback } from './callback.ts'
+import { login } from './login.ts'
 
 type Served = { Bindings: { environment: Environment; requestId: string } }
 
 export const signIn = new Hono<Served>()
+
+signIn.get('/login', ({ req, env }) => login(env.environment, req.raw, env.requestId))
+
+signIn.on(['GET', 'POST'], '/oidc/callback', ({ req, env }) => {
+  return callback(env.environment, req.raw, env.requestId)
+})
 
 signIn.notFound((context) => {
   const { method, path } = context.req
