@@ -18,6 +18,8 @@ export interface Script {
   idTokenKey: SigningKey | null
   /** Over the parameters of the answer that the browser carries. */
   response: Members
+  /** Keeps the answer, for the test to carry. */
+  hold: boolean
   /** In place of the answer of an endpoint. */
   token: { status: number; body: unknown; headers?: Record<string, string> } | null
   userInfo: { status: number; body: unknown } | null
@@ -65,6 +67,7 @@ const usualScript = (): Script => ({
   idTokenHeader: {},
   idTokenKey: null,
   response: {},
+  hold: false,
   token: null,
   userInfo: null,
   graph: null,
@@ -141,6 +144,10 @@ export async function startProvider(keys = [makeKey('ES256')]): Promise<TestProv
       ...provider.script.response,
     })
     provider.answered = { redirectUri, parameters }
+    if (provider.script.hold) {
+      response.writeHead(200, { 'content-type': 'text/html' }).end('held')
+      return
+    }
     if (!implicit) {
       const location = `${redirectUri}?${new URLSearchParams(parameters)}`
       response.writeHead(303, { location }).end()
