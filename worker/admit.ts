@@ -1,11 +1,12 @@
 // Whether a request may pass: path, route, caller, decision, guard after guard. HTTP (gateway.ts), RPC (rpc.ts)
 // and the management API all ask here, so that there is one answer.
+import { waitUntil } from 'cloudflare:workers'
 import type { CompiledRoute, IssuerRecord } from '../policy/compiled.ts'
 import { type Decision, decide, decideRoute } from '../policy/decide.ts'
 import type { Level } from '../policy/level.ts'
 import { type Claims, groupsAt, type Principal } from '../policy/principal.ts'
 import { matchRoute } from '../policy/routes.ts'
-import { nowSeconds } from './clock.ts'
+import { clock, nowSeconds } from './clock.ts'
 import {
   documentsAt,
   type HeldOrganization,
@@ -20,6 +21,10 @@ import type { Environment } from './environment.ts'
 import { readPath } from './path.ts'
 import { reportSeen } from './principals/report-seen.ts'
 import { type Refusal, refuse, shown } from './refusal.ts'
+import { crossSite } from './sessions/cross-site.ts'
+import { endedIn, type HeldSession, sessionNow, sessionOf } from './sessions/held.ts'
+import { principalOfSession } from './sessions/principal.ts'
+import type { SessionCopy } from './sessions/session.ts'
 import { type Identity, type IdentityRef, identityFor, recallIdentity } from './tokens/assertion.ts'
 import { recallToken, recheckToken, type VerifiedToken, verifyToken } from './tokens/verify.ts'
 
@@ -56,10 +61,23 @@ export function findRoute(policy: HeldPolicy, request: Request): FoundRoute {
   const { hostname, pathname } = path
   const host = policy.content.hosts.get(hostname)
   if (!host) return refuse('host_unknown', `No route names the host ${shown(hostname)}.`, { check: 'host' })
-  const match = matchRoute(host, request.method, pathname)
+  const method = isPreflight(request)
+    ? (request.headers.get('access-control-request-method') as string)
+    : request.method
+  const asked = matchRoute(host, method, pathname)
+  // A preflight is about another request: where that one's route says so, it passes; else it is a request of its own.
+  const match =
+    method === request.method || asked?.route.forwardPreflight
+      ? asked
+      : matchRoute(host, request.method, pathname)
   if (match) return { ok: true, policy, ...match }
   const detail = `${request.method} ${shown(pathname)} is served by no route of ${hostname}.`
   return refuse('route_not_found', detail, { check: 'path' })
+}
+
+/** A browser asks whether a page of another origin may send something (Fetch 3.2.2); it never brings credentials. */
+export function isPreflight({ method, headers }: Request): boolean {
+  return method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method')
 }
 
 /** An admission that was made, and by which documents: with others it would have to be made anew. */
@@ -78,13 +96,23 @@ export function recallAdmission(
   request: Request,
   { policy, route, level }: Found,
 ): Admission | null {
-  const authorization = request.headers.get('authorization')
-  if (!authorization?.startsWith(BEARER)) return null
-  const token = recallToken(environment, authorization.slice(BEARER.length))
-  const known = token?.admissions.get(admissionKey(route, level)) as Remembered | undefined
+  const admissions = recallAdmissions(environment, request, level)
+  const known = admissions?.get(admissionKey(route, level)) as Remembered | undefined
   if (!known || known.policy !== policy || !isStillHeld(known)) return null
   const identity = recallIdentity(known.identity)
   return identity && { ok: true, route, level, caller: { principal: known.principal, identity } }
+}
+
+/** What is remembered of the token or of the session that the request comes with. */
+function recallAdmissions(environment: Environment, request: Request, level: Level) {
+  const authorization = request.headers.get('authorization')
+  if (authorization !== null) {
+    if (!authorization.startsWith(BEARER)) return null
+    return recallToken(environment, authorization.slice(BEARER.length))?.admissions ?? null
+  }
+  const session = sessionNow(environment, request)
+  if (session === null || crossSite(request, null)) return null
+  return level.kind !== 'global' && endedIn(session, level.organization) !== null ? null : session.admissions
 }
 
 function isStillHeld({ organization, recorded }: Remembered): boolean {
@@ -106,13 +134,76 @@ export async function admitAt(
   // Where the header belongs to the upstream and nobody has to be known, it is not ours to judge.
   const unread = route.requires.kind === 'anonymous' && (authorization === null || route.forwardAuthorization)
   if (unread) return { ok: true, route, level, caller: null }
+  if (authorization === null) {
+    const bySession = await admitSession(environment, request, found)
+    if (bySession !== null) return bySession
+  }
   const token = readBearer(authorization)
   if (!token.ok) return token
   const organization =
     level.kind === 'global' ? null : await holdOrganization(environment, level.organization)
   if (organization !== null && !organization.ok) return organization
   const caller = await judgeToken(environment, token.text, { policy, organization, level })
-  return caller.ok ? admitCaller(environment, found, organization, caller) : caller
+  if (!caller.ok) return caller
+  const { claims, admissions, validUntil, recorded } = caller.token
+  const expires = Math.min(claims.exp as number, validUntil)
+  return admitCaller(environment, found, organization, caller.principal, { admissions, recorded, expires })
+}
+
+/** Null: the request has no session cookie. */
+async function admitSession(
+  environment: Environment,
+  request: Request,
+  found: Found,
+): Promise<Admission | Refusal | null> {
+  const { policy, level } = found
+  const judged = await judgeSession(environment, request, level)
+  if (judged === null || !judged.ok) return judged
+  const cross = crossSite(request, policy.content)
+  if (cross) return cross
+  const organization =
+    level.kind === 'global' ? null : await holdOrganization(environment, level.organization)
+  if (organization !== null && !organization.ok) return organization
+  const { session, principal, recorded } = judged
+  const { copy } = session
+  // Where the documents of a route do not include the record that vouches, nothing would tell that it has changed.
+  const vouched =
+    copy.organization === null || (level.kind !== 'global' && level.organization === copy.organization)
+  return admitCaller(environment, found, organization, principal, {
+    admissions: vouched ? session.admissions : new Map(),
+    recorded,
+    expires: Math.floor(copy.expiresAt / 1000),
+  })
+}
+
+type JudgedSession =
+  | {
+      ok: true
+      session: HeldSession
+      principal: Principal
+      record: IssuerRecord | null
+      recorded: HeldRecord
+    }
+  | Refusal
+
+/** The session of the request's cookie, with its principal; null where it has none. */
+async function judgeSession(
+  environment: Environment,
+  request: Request,
+  level: Level,
+): Promise<JudgedSession | null> {
+  const found = await sessionOf(environment, request)
+  if (found === null || !found.ok) return found
+  const { session } = found
+  const ended = level.kind === 'global' ? null : endedIn(session, level.organization)
+  if (ended !== null) {
+    const detail = 'An admin of the organization has ended the sessions that are used in it.'
+    return refuse('session_ended', detail, { endedAt: ended })
+  }
+  const made = await principalOfSession(environment, session)
+  if (!made.ok) return made
+  renewSession(environment, session.copy)
+  return { ...made, session }
 }
 
 /** The caller of a bearer token. */
@@ -120,10 +211,25 @@ export interface Caller {
   ok: true
   /** With the roles that were given to it directly. */
   principal: Principal
-  record: IssuerRecord
+  /** Null for whoever has the temporary password, whom no issuer vouches for. */
+  record: IssuerRecord | null
   claims: Claims
   /** Seconds since the epoch. */
   validUntil: number
+}
+
+/** Who has the session of the request's cookie; null where it has none. */
+export async function authenticateSession(
+  environment: Environment,
+  request: Request,
+  level: Level,
+): Promise<(Caller & { cookie: string; session: SessionCopy }) | Refusal | null> {
+  const judged = await judgeSession(environment, request, level)
+  if (judged === null || !judged.ok) return judged
+  const { principal, record, session } = judged
+  const { copy, cookie } = session
+  const validUntil = Math.floor(copy.expiresAt / 1000)
+  return { ok: true, principal, record, claims: copy.claims, validUntil, cookie, session: copy }
 }
 
 /**
@@ -160,6 +266,14 @@ export async function decideAt(
   if (!documents.ok) return documents
   const { policy, organization } = documents
   return { ok: true, decision: decide(policy, organization, principal, { permission, level, now }) }
+}
+
+/** An hour after the issuer was asked last; what does it is loaded then (signin/renew.ts). */
+const CLAIMS_FRESH_MS = 60 * 60_000
+
+function renewSession(environment: Environment, session: SessionCopy): void {
+  if (!session.renewable || clock.now() - session.claimsAt < CLAIMS_FRESH_MS) return
+  waitUntil(import('./signin/renew.ts').then(({ renewBehind }) => renewBehind(environment, session)))
 }
 
 const BEARER = 'Bearer '
@@ -201,11 +315,20 @@ async function judgeToken(
 /** Admissions kept with one token; a caller seldom has more places to go within a token's life. */
 const ADMISSIONS_MAX = 16
 
+/** What a caller came with: a token or a session. */
+interface Credential {
+  admissions: Map<string, unknown>
+  recorded: HeldRecord
+  /** Seconds since the epoch. */
+  expires: number
+}
+
 async function admitCaller(
   environment: Environment,
   { policy, route, level }: Found,
   held: HeldOrganization | null,
-  { token, principal }: Extract<Judged, { ok: true }>,
+  principal: Principal,
+  { admissions, recorded, expires }: Credential,
 ): Promise<Admission | Refusal> {
   const now = nowSeconds()
   const filled = held && (await withBuckets(environment, held, groupNames(principal, now)))
@@ -213,8 +336,6 @@ async function admitCaller(
   const organization = filled?.organization ?? null
   const decision = decideRoute(policy.content, organization, principal, route, { level, now })
   if (!decision.allowed) return refuse(decision.reason, decision.detail, { subject: principal.subject })
-  const { claims, admissions, validUntil, recorded } = token
-  const expires = Math.min(claims.exp as number, validUntil)
   const admitted = { policy: policy.content, organization, route, level }
   const { identity, ref } = await identityFor(environment, admitted, principal, expires)
   if (filled === null || filled.present) {

@@ -1,9 +1,12 @@
-// A request to a fronted host: admitted and forwarded, or refused.
-import { admitAt, findRoute, recallAdmission } from './admit.ts'
+// A request to a fronted host: admitted and forwarded, or refused. What Postern serves there itself is below /.postern/.
+import { admitAt, findRoute, isPreflight, recallAdmission } from './admit.ts'
 import { answerRefusal } from './answers.ts'
 import { holdPolicy, policyNow } from './documents/held.ts'
 import type { Environment } from './environment.ts'
 import { forward } from './forward.ts'
+import { answerRefused } from './refused.ts'
+
+const OWN_PATHS = '/.postern/'
 
 /**
  * The steps of `admit`, taken one by one: a caller who was admitted the same way before waits for nothing but
@@ -16,10 +19,25 @@ export async function gateway(
 ): Promise<Response> {
   const policy = policyNow(environment) ?? (await holdPolicy(environment))
   if (!policy.ok) return answerRefusal(policy, requestId)
+  if (isOwn(request)) {
+    const { frontedHost } = await import('./signin/hosts.ts')
+    return frontedHost(environment, request, requestId)
+  }
   const found = findRoute(policy, request)
-  if (!found.ok) return answerRefusal(found, requestId)
+  const at = { policy: policy.content, level: found.ok ? found.level : null }
+  if (!found.ok) return answerRefused(environment, request, found, at, requestId)
+  if (found.route.forwardPreflight && isPreflight(request)) {
+    return forward(request, { ok: true, route: found.route, level: found.level, caller: null }, requestId)
+  }
   const known = recallAdmission(environment, request, found)
   if (known) return forward(request, known, requestId)
   const admission = await admitAt(environment, request, found)
-  return admission.ok ? forward(request, admission, requestId) : answerRefusal(admission, requestId)
+  return admission.ok
+    ? forward(request, admission, requestId)
+    : answerRefused(environment, request, admission, at, requestId)
+}
+
+/** The path as it came: what only looks like ours is a path of the upstream's, or none. */
+function isOwn({ url }: Request): boolean {
+  return url.startsWith(OWN_PATHS, url.indexOf('/', url.indexOf('//') + 2))
 }

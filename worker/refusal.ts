@@ -12,6 +12,8 @@ export interface Refusal {
   times?: { token: number; now: number; differenceSeconds: number; leewaySeconds: number }
   /** Who was refused, when that is known. */
   subject?: string
+  /** Of a session that an organization ended: when, in milliseconds since the epoch. */
+  endedAt?: number
   /** What the API says besides, in the problem document. */
   members?: RefusalMembers
 }
@@ -25,6 +27,8 @@ export interface RefusalMembers {
   place?: string
   /** The version in force. */
   version?: number
+  /** Where a person with a browser signs in. */
+  login_url?: string
   limit?: number
   count?: number
 }

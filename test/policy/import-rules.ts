@@ -26,7 +26,7 @@ const POLICY_PACKAGES: Record<string, string[] | null> = {
 const WORKER_LEVELS: string[][] = [
   ['entry.ts'],
   ['gateway.ts', 'gateway-host.ts', 'rpc.ts', 'health.ts', 'api/'],
-  ['admit.ts', 'forward.ts', 'outbound-headers.ts', 'deadlines.ts'],
+  ['refused.ts', 'admit.ts', 'forward.ts', 'outbound-headers.ts', 'deadlines.ts'],
   ['signin/'],
   ['principals/', 'publisher/', 'sessions/'],
   ['tokens/'],
@@ -42,6 +42,7 @@ const WORKER_LEVELS: string[][] = [
     'refusal.ts',
     'request-id.ts',
     'environment.ts',
+    'fronted-origin.ts',
     'clock.ts',
     // Declares the module of the bundled policy; it loads nothing.
     'policy.d.ts',

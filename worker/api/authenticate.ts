@@ -3,12 +3,14 @@
 import { type Decision, decide, rolesAt } from '../../policy/decide.ts'
 import type { Level } from '../../policy/level.ts'
 import { groupsAt, type Principal } from '../../policy/principal.ts'
-import { authenticateAt } from '../admit.ts'
+import { authenticateAt, authenticateSession } from '../admit.ts'
 import { nowSeconds } from '../clock.ts'
 import { documentsAt, refreshDocuments } from '../documents/held.ts'
 import { principalRecord, withRecord } from '../documents/principals.ts'
 import type { Environment } from '../environment.ts'
-import type { Refusal } from '../refusal.ts'
+import { type Refusal, refuse } from '../refusal.ts'
+import { CSRF_COOKIE, isCsrfToken } from '../sessions/cookie.ts'
+import { crossSite } from '../sessions/cross-site.ts'
 import { holderOfKey, KEY_ISSUER, keyInHeader } from './people/access-keys.ts'
 
 /** What a principal may, by the documents that the edge decides by. */
@@ -41,10 +43,31 @@ export async function authenticateCaller(
   const authorization = request.headers.get('authorization')
   const key = authorization === null ? null : keyInHeader(authorization)
   if (key !== null) return holderOfKey(environment, key)
+  if (authorization === null) {
+    const bySession = await holderOfSession(environment, request, level)
+    if (bySession !== null) return bySession
+  }
   const there = await authenticateAt(environment, authorization, level)
   return there.ok || level.kind === 'global'
     ? there
     : authenticateAt(environment, authorization, { kind: 'global' })
+}
+
+/** The gateway host's session, which writes only from pages of this host, with the token that belongs to it. */
+async function holderOfSession(
+  environment: Environment,
+  request: Request,
+  level: Level,
+): Promise<Authenticated | null> {
+  const there = await authenticateSession(environment, request, level)
+  if (there === null || !there.ok) return there
+  const cross = crossSite(request, null)
+  if (cross) return cross
+  if (request.method === 'GET' || request.method === 'HEAD') return there
+  const token = request.headers.get('postern-csrf')
+  if (token !== null && (await isCsrfToken(environment, there.cookie, token))) return there
+  const detail = `Send the value of the cookie ${CSRF_COOKIE} as "Postern-CSRF".`
+  return refuse('cross_site_request', detail, { check: 'postern-csrf' })
 }
 
 export function heldFor(environment: Environment, principal: Principal): Held {

@@ -127,16 +127,11 @@ export async function sessionOf(
 }
 
 /** The browser's session whatever has become of it, so that it can be ended; null where there is none. */
-export async function cookieSession(
-  environment: Environment,
-  request: Request,
-): Promise<{ principal: string; id: string } | null> {
+export async function cookieSession(environment: Environment, request: Request): Promise<SessionCopy | null> {
   const cookie = sessionCookieOf(request)
   if (typeof cookie !== 'string') return null
   const session = await read(environment, request, cookie)
-  return session === null || session === 'gone'
-    ? null
-    : { principal: session.copy.principal, id: session.copy.id }
+  return session === null || session === 'gone' ? null : session.copy
 }
 
 /** A cookie is good on one host alone. */

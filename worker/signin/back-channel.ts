@@ -2,11 +2,9 @@
 // whose sessions with it have ended, and those here end with them. What the token says is tokens/logout-token.ts's.
 import { base64url } from 'jose'
 import type { IssuerRecord } from '../../policy/compiled.ts'
-import { principalsOfSid, principalsOfSub } from '../sessions/index-names.ts'
 import type { Environment } from '../environment.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
-import { endSessions } from '../sessions/end.ts'
-import type { Which } from '../sessions/session.ts'
+import { endNamed } from '../sessions/end.ts'
 import { type CompactToken, parseCompact, TOKEN_BYTES_MAX } from '../tokens/compact.ts'
 import { isForClient, type LogoutToken, verifyLogoutToken } from '../tokens/logout-token.ts'
 import { onlyValue, readForm } from './form.ts'
@@ -83,13 +81,18 @@ async function verifyForRecords(
   return tokens.length > 0 || !refused ? { ok: true, tokens } : refused
 }
 
+async function digest(text: string): Promise<string> {
+  const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+  return base64url.encode(new Uint8Array(bytes))
+}
+
 async function endOnce(environment: Environment, { id }: IssuerRecord, said: LogoutToken): Promise<Done> {
   const once = environment.SINGLE_USE.getByName(`jti:${await digest(JSON.stringify([id, said.jti]))}`)
   if (!(await once.use(said.validUntil * 1000))) {
     return refuse('logout_token_invalid', 'Its "jti" has been used already.', { check: 'jti' })
   }
   try {
-    await endNamed(environment, id, said)
+    await endNamed(environment, id, said, 'the issuer has said so over the back channel')
     return { ok: true }
   } catch (error) {
     // The issuer may try again: it must not be taken for a replay.

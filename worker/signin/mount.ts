@@ -4,8 +4,10 @@ import { answerFault, answerRefusal } from '../answers.ts'
 import type { Environment } from '../environment.ts'
 import { refusalPage } from '../pages/refusal-page.ts'
 import { refuse, shown } from '../refusal.ts'
+import { backChannelLogout } from './back-channel.ts'
 import { callback } from './callback.ts'
 import { login } from './login.ts'
+import { landing, logout, logoutOfApplication } from './logout.ts'
 
 type Served = { Bindings: { environment: Environment; requestId: string } }
 
@@ -16,6 +18,16 @@ signIn.get('/login', ({ req, env }) => login(env.environment, req.raw, env.reque
 signIn.on(['GET', 'POST'], '/oidc/callback', ({ req, env }) => {
   return callback(env.environment, req.raw, env.requestId)
 })
+
+signIn.post('/oidc/backchannel-logout', ({ req, env }) => backChannelLogout(env.environment, req.raw))
+
+signIn.on(['GET', 'POST'], '/logout', ({ req, env }) => logout(env.environment, req.raw, env.requestId))
+
+signIn.get('/oauth/v4/:tenant/cloud_directory/sso/logout', ({ req, env }) => {
+  return logoutOfApplication(env.environment, req.raw, env.requestId, req.param('tenant'))
+})
+
+signIn.get('/', ({ req, env }) => landing(env.environment, req.raw, env.requestId))
 
 signIn.notFound((context) => {
   const { method, path } = context.req

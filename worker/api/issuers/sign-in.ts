@@ -105,11 +105,14 @@ function unsupported(signIn: SignIn, metadata: ProviderMetadata, hasSecret: bool
       'By its discovery it does not take PKCE with S256; set "pkce: false", which needs a client secret.',
     )
   }
-  const method = clientAuthentication ?? (hasSecret ? 'client_secret_basic' : 'none')
-  if (tokenAuthMethods !== null && method !== 'none' && !tokenAuthMethods.includes(method)) {
+  // Unset, it is by whichever of the two the document names.
+  const bySecret = ['client_secret_basic', 'client_secret_post']
+  const methods = clientAuthentication ? [clientAuthentication] : hasSecret ? bySecret : ['none']
+  const isTaken = methods.some((method) => method === 'none' || tokenAuthMethods?.includes(method))
+  if (tokenAuthMethods !== null && !isTaken) {
     const known = tokenAuthMethods.filter((name) => KNOWN_METHODS.includes(name)).join(', ')
     found.push(
-      `By its discovery it does not take "${method}"; set "clientAuthentication" to one of: ${known || 'none of ours'}.`,
+      `By its discovery it does not take "${methods[0]}"; set "clientAuthentication" to one of: ${known || 'none of ours'}.`,
     )
   }
   return found

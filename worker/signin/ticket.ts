@@ -1,0 +1,64 @@
+// A ticket hands a session of the gateway host to a fronted host: sealed, for one host, session and page, for the browser
+// whose arrival cookie it names, alive half a minute, used once.
+import { base64url } from 'jose'
+import { clock } from '../clock.ts'
+import type { Environment } from '../environment.ts'
+import { type Refusal, refuse } from '../refusal.ts'
+import { open, seal } from '../sealing.ts'
+import type { SessionCopy } from '../sessions/session.ts'
+import type { Target } from './target.ts'
+
+const PURPOSE = 'ticket'
+export const TICKET_SECONDS = 30
+const RANDOM_BYTES = 32
+
+export interface Ticket {
+  host: string
+  path: string
+  binding: string
+  /** The session's object, and its id. */
+  principal: string
+  session: string
+  sessionExpiresAt: number
+  jti: string
+  /** Milliseconds since the epoch. */
+  expires: number
+}
+
+export async function makeTicket(
+  environment: Environment,
+  { host, path, binding }: Extract<Target, { kind: 'host' }>,
+  session: SessionCopy,
+): Promise<string> {
+  const ticket: Ticket = {
+    ...{ host, path, binding },
+    principal: session.principal,
+    session: session.id,
+    sessionExpiresAt: session.expiresAt,
+    jti: base64url.encode(crypto.getRandomValues(new Uint8Array(RANDOM_BYTES))),
+    expires: clock.now() + TICKET_SECONDS * 1000,
+  }
+  return seal(environment, PURPOSE, host, JSON.stringify(ticket))
+}
+
+/** The ticket, used up by this. `binding` is that of the browser's arrival cookie, null where it has none. */
+export async function useTicket(
+  environment: Environment,
+  sealed: string,
+  { host, binding }: { host: string; binding: string | null },
+): Promise<{ ok: true; ticket: Ticket } | Refusal> {
+  // Sealed for one host: for another it does not open.
+  const text = await open(environment, PURPOSE, host, sealed).catch(() => null)
+  if (text === null) return refuse('ticket_invalid', 'It was not made here, or not for this host.')
+  const ticket = JSON.parse(text) as Ticket
+  if (ticket.host !== host) return refuse('ticket_invalid', 'It is for another host.')
+  if (binding === null) return refuse('cookies_blocked', 'The cookie that this host set first did not come.')
+  if (ticket.binding !== binding) return refuse('ticket_invalid', 'It is for another browser.')
+  if (clock.now() >= ticket.expires) {
+    return refuse('ticket_invalid', `It is good for ${TICKET_SECONDS} s, and those are over.`)
+  }
+  const once = environment.SINGLE_USE.getByName(`ticket:${ticket.jti}`)
+  return (await once.use(ticket.expires))
+    ? { ok: true, ticket }
+    : refuse('ticket_used', 'A ticket is good once.')
+}
