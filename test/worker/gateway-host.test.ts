@@ -38,6 +38,13 @@ it('the gateway host is alive', async () => {
   expect(answer.headers['x-request-id']).toMatch(/./)
 })
 
+it('whoever wants to sign in where nobody can is told how it is set up', async () => {
+  const answer = await gateway('/login', { headers: { accept: 'text/html' } })
+  expect(answer.status).toBe(404)
+  expect(answer.text).toContain('<h1>Signing in is not set up yet</h1>')
+  expect(answer.text).toContain('OIDC_ISSUER')
+})
+
 it('the gateway host takes the request id of the caller', async () => {
   const answer = await gateway('/healthz', { headers: { 'x-request-id': 'probe-1' } })
   expect(answer.headers['x-request-id']).toBe('probe-1')

@@ -12,6 +12,7 @@ import { type Attempt, attemptOf, useAttempt } from './attempt.ts'
 import { beginSession } from './begin-session.ts'
 import { limited } from './flood.ts'
 import { onlyValue, readForm } from './form.ts'
+import { goTo } from './go-to.ts'
 import { groupsSaid } from './groups-said.ts'
 import { admitPerson, completeClaims } from './identity.ts'
 import { recordOfId } from './issuer-records.ts'
@@ -90,7 +91,7 @@ async function answerStale(
 ): Promise<Response> {
   if (request.method === 'POST') {
     const location = `${CALLBACK_PATH}?${new URLSearchParams({ state: state.slice(0, STATE_LENGTH_MAX) })}`
-    return new Response(null, { status: 303, headers: { location, 'cache-control': 'no-store' } })
+    return goTo(location)
   }
   const target: Target = attempt?.target ?? { kind: 'path', path: '/' }
   const present = await presentSession(environment, request, target)

@@ -9,6 +9,7 @@ import { singleSignOnOf } from '../sessions/settings.ts'
 import { beginAttempt, randomText } from './attempt.ts'
 import { choicePage, nobodyOfferedPage, rememberIssuer } from './choose.ts'
 import { limited } from './flood.ts'
+import { goTo } from './go-to.ts'
 import { offeredIssuers } from './offered.ts'
 import { authorizationUrl, relyingPartyOf, type SignInRecord } from './relying-party.ts'
 import { finishAt, readTarget, type Target } from './target.ts'
@@ -136,11 +137,5 @@ async function askProvider(
     before,
   })
   const location = await authorizationUrl(party, { ...attempt, loginHint })
-  const headers = new Headers({
-    location: location.href,
-    'cache-control': 'no-store',
-    'referrer-policy': 'no-referrer',
-  })
-  for (const one of [cookie, remembered]) if (one !== null) headers.append('set-cookie', one)
-  return new Response(null, { status: 303, headers })
+  return goTo(location.href, remembered === null ? [cookie] : [cookie, remembered])
 }
