@@ -16,6 +16,8 @@ const withdrawn = { kid: 'key-2026-01', reason: 'The private key was in a backup
 const identity = { issuer: 'okta', subject: '00u1a2b3c4' }
 
 export const EXAMPLE_BODIES: { [Id in WithBody]: z.input<NonNullable<Table[Id]['body']>> } = {
+  'me.sessions.end': {},
+  'sessions.end': identity,
   explain: { principal: identity, permission: 'instance.read' },
   organizationExplain: { principal: identity, project: 'payments', permission: 'project.read' },
   'organizations.create': { slug: 'acme', displayName: 'Acme', idpGroupMappings: [owners] },

@@ -8,6 +8,7 @@ import { issuerOperations } from './issuers.ts'
 import { organizationOperations } from './organizations.ts'
 import { peopleOperations } from './people.ts'
 import { selfOperations } from './self.ts'
+import { sessionOperations } from './sessions.ts'
 
 export const OPERATIONS = {
   ...selfOperations,
@@ -16,6 +17,7 @@ export const OPERATIONS = {
   ...issuerOperations,
   ...peopleOperations,
   ...historyOperations,
+  ...sessionOperations,
 } satisfies Record<string, Operation>
 
 export type OperationId = keyof typeof OPERATIONS

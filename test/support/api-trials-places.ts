@@ -24,6 +24,15 @@ const organizationNames = (body: Record<string, unknown>) => {
 export const placeRows = {
   'me.get': plain(),
   'me.explain': plain({ query: { organization: ACME, permission: 'organization.read' } }),
+  'me.sessions.list': plain(),
+  'me.sessions.end': plain({ body: {} }),
+  'sessions.list': plain({ query: { issuer: INSTANCE, subject: 'somebody' } }),
+  'sessions.end': [
+    { variant: "a person's", make: async () => ({ body: { issuer: INSTANCE, subject: 'somebody' } }) },
+    { variant: "an issuer's", make: async () => ({ body: { issuer: 'nobody-has-it' } }) },
+    { variant: 'all', make: async () => ({ body: { all: true }, query: { confirm: 'all' } }) },
+  ],
+  'organizations.sessions.end': plain({ params: inAcme }),
   explain: made(async () => ({
     body: { token: tokenOf('explained', [groupOf(INSTANCE, 'GLOBAL_READ_ONLY')]) },
   })),

@@ -1,6 +1,6 @@
 // A Postern with scripted providers to sign in with (provider.ts), and the steps of a browser one by one.
 import { PERSON, startProvider, type TestProvider } from './provider.ts'
-import { type Setting, startSetting } from './setting.ts'
+import { API_HOST, routeTo, type Setting, startSetting } from './setting.ts'
 import { GATEWAY_ORIGIN, type StackOptions } from './stack.ts'
 import { createUserAgent, type UserAgent } from './user-agent.ts'
 
@@ -52,7 +52,7 @@ export async function startScriptedSetting(
       TEST_CLIENT_SECRET: CLIENT_SECRET,
       ...options.variables,
     },
-    policy: (policy) => {
+    policy: (policy, { upstream }) => {
       Object.assign(policy.issuers, {
         code: issuer(
           'code',
@@ -74,7 +74,20 @@ export async function startScriptedSetting(
         ),
       })
       policy.organizations.acme.issuers = { own: issuer('own', open) }
-      Object.assign(policy, { singleSignOn: { isActive: true } })
+      const both = { hosts: [API_HOST, 'other.test'] }
+      Object.assign(policy.routes, {
+        whoami: routeTo(upstream.origin, '/whoami', { access: 'authenticated', ...both }),
+        preflighted: routeTo(upstream.origin, '/preflighted', {
+          access: 'authenticated',
+          forwardPreflight: true,
+        }),
+      })
+      Object.assign(policy, {
+        singleSignOn: { isActive: true, logoutRedirectUris: ['http://plain.shop.test/bye'] },
+        applications: {
+          shop: { clientId: 'shop', ...both, logoutRedirectUris: ['https://shop.test/bye'] },
+        },
+      })
     },
   })
   const reset = () => {

@@ -15,6 +15,7 @@ import { serviceAccountHandlers } from './people/service-accounts.ts'
 import { userHandlers } from './people/users.ts'
 import { policyHandlers } from './policy.ts'
 import { roleHandlers } from './roles.ts'
+import { sessionHandlers } from './sessions.ts'
 import { settingsHandlers } from './settings.ts'
 import { singleSignOnHandlers } from './single-sign-on.ts'
 import { versionHandlers } from './versions.ts'
@@ -28,6 +29,7 @@ export const HANDLERS: Handlers = {
   ...auditHandlers,
   ...meHandlers,
   ...explainHandlers,
+  ...sessionHandlers,
   ...settingsHandlers,
   ...singleSignOnHandlers,
   ...roleHandlers,

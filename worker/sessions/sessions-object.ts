@@ -2,7 +2,6 @@
 // the change feed until it is told; which isolate holds a copy is nobody's to know here.
 import { DurableObject } from 'cloudflare:workers'
 import type { LastKnownGroups } from '../../policy/principal.ts'
-import { KEEP_DAYS_MAX } from '../../policy/schema-issuer.ts'
 import { alarmTime, clock } from '../clock.ts'
 import type { End } from '../documents/published.ts'
 import type { Environment } from '../environment.ts'
@@ -20,7 +19,8 @@ const RENEWAL_MS = 30_000
 const RENEWAL_PAUSE_MS = 5 * 60_000
 const RETRY_MS = 1000
 const RETRY_MS_MAX = 60_000
-const GROUPS_KEPT_MS = KEEP_DAYS_MAX * 24 * 60 * 60_000
+/** As long as groups may stand in for those that are not said (KEEP_DAYS_MAX of policy/schema-issuer.ts). */
+const GROUPS_KEPT_MS = 30 * 24 * 60 * 60_000
 
 export class SessionsObject extends DurableObject<Environment> {
   readonly #sql: SqlStorage = this.ctx.storage.sql

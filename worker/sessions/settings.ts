@@ -1,7 +1,8 @@
 // What is set of single sign-on: the policy goes before the database, and that before the defaults. Where a sign-out
 // may lead to, each of them may say.
 import type { Policy } from '../../policy/loaded.ts'
-import { DEFAULT_SINGLE_SIGN_ON, type SingleSignOn } from '../../policy/schema-sign-in.ts'
+import type { SingleSignOn } from '../../policy/schema-sign-in.ts'
+import { DEFAULT_SINGLE_SIGN_ON } from '../../policy/single-sign-on.ts'
 import { storedSingleSignOn } from '../documents/feed.ts'
 import { holdPolicy, policyNow } from '../documents/held.ts'
 import type { Environment } from '../environment.ts'

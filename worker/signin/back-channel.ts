@@ -4,14 +4,20 @@ import { base64url } from 'jose'
 import type { IssuerRecord } from '../../policy/compiled.ts'
 import type { Environment } from '../environment.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
-import { endNamed } from '../sessions/end.ts'
 import { type CompactToken, parseCompact, TOKEN_BYTES_MAX } from '../tokens/compact.ts'
 import { isForClient, type LogoutToken, verifyLogoutToken } from '../tokens/logout-token.ts'
+import { endNamed } from './end-named.ts'
+import { limited } from './flood.ts'
 import { onlyValue, readForm } from './form.ts'
 import { recordsOfIssuer } from './issuer-records.ts'
 
 /** The token, and what else an issuer may send with it. */
 const FORM_BYTES_MAX = TOKEN_BYTES_MAX + 4096
+/**
+ * At the end of a working day an issuer sends many tokens from one address. It has the limit of an address so many
+ * times over, and one token sent again and again has it once.
+ */
+const LIMITS = 64
 
 /** Answers only after the sessions have ended for good. */
 export async function backChannelLogout(environment: Environment, request: Request): Promise<Response> {
@@ -19,7 +25,7 @@ export async function backChannelLogout(environment: Environment, request: Reque
   return done.ok ? new Response(null, { status: 200, headers: NO_STORE }) : answerInvalid(done)
 }
 
-/** Back-Channel Logout 2.8: 400 whatever it was, and 429 of our own. */
+/** Back-Channel Logout 2.8: 400 whatever it was; 429 is ours. */
 function answerInvalid({ reason, detail, check }: Refusal): Response {
   const problem = { error: 'invalid_request', error_description: detail, reason, check }
   return Response.json(problem, { status: reason === 'too_many_requests' ? 429 : 400, headers: NO_STORE })
@@ -35,17 +41,17 @@ async function endByToken(environment: Environment, request: Request): Promise<D
   if (token === null) {
     return refuse('logout_token_invalid', 'The form has not exactly one "logout_token".', { check: 'form' })
   }
+  const share = (await digest(token))[0] as string
+  const flood = await limited(environment, request, `back-channel ${share}`)
+  if (flood) return flood
   const parsed = parseCompact(token)
   if (!parsed.ok) return parsed
   const verified = await verifyForRecords(environment, parsed)
   if (!verified.ok) return verified
-  for (const { record, said } of verified.tokens) {
-    const ended = await endOnce(environment, record, said)
-    if (!ended.ok) return ended
-  }
-  return { ok: true }
+  return endOnce(environment, verified.tokens)
 }
 
+/** What a token says to a record that it is meant for. */
 interface Verified {
   record: IssuerRecord
   said: LogoutToken
@@ -70,7 +76,7 @@ async function verifyForRecords(
   }
   const meant = found.records.filter((record) => isForClient(record, parsed.claims))
   if (meant.length === 0) {
-    const detail = `Its "aud" is ${shown(aud)}; Postern is another client of the issuer.`
+    const detail = `Its "aud" is ${shown(aud)}, which is another client of the issuer than Postern.`
     return refuse('audience_mismatch', detail, { check: 'aud' })
   }
   const judged = await Promise.all(
@@ -78,25 +84,31 @@ async function verifyForRecords(
   )
   const tokens = judged.flatMap(({ record, said }) => (said.ok ? [{ record, said }] : []))
   const refused = judged.flatMap(({ said }) => (said.ok ? [] : [said]))[0]
-  return tokens.length > 0 || !refused ? { ok: true, tokens } : refused
+  return tokens.length === 0 && refused ? refused : { ok: true, tokens }
+}
+
+/** Back-Channel Logout 2.6 (8): a `jti` counts once, for each record that it is meant for. */
+async function endOnce(environment: Environment, tokens: readonly Verified[]): Promise<Done> {
+  const used = await Promise.all(
+    tokens.map(async ({ record: { id }, said }) => {
+      const name = `jti:${await digest(JSON.stringify([id, said.jti]))}`
+      const once = environment.SINGLE_USE.getByName(name)
+      if (!(await once.use(said.validUntil * 1000))) return false
+      try {
+        await endNamed(environment, id, said, 'back-channel logout')
+      } catch (error) {
+        // The issuer may try again, and that is no replay.
+        await once.forget()
+        throw error
+      }
+      return true
+    }),
+  )
+  if (used.includes(true)) return { ok: true }
+  return refuse('logout_token_invalid', 'Its "jti" has been used already.', { check: 'jti' })
 }
 
 async function digest(text: string): Promise<string> {
   const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return base64url.encode(new Uint8Array(bytes))
-}
-
-async function endOnce(environment: Environment, { id }: IssuerRecord, said: LogoutToken): Promise<Done> {
-  const once = environment.SINGLE_USE.getByName(`jti:${await digest(JSON.stringify([id, said.jti]))}`)
-  if (!(await once.use(said.validUntil * 1000))) {
-    return refuse('logout_token_invalid', 'Its "jti" has been used already.', { check: 'jti' })
-  }
-  try {
-    await endNamed(environment, id, said, 'the issuer has said so over the back channel')
-    return { ok: true }
-  } catch (error) {
-    // The issuer may try again: it must not be taken for a replay.
-    await once.forget()
-    throw error
-  }
 }
