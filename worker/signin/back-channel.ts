@@ -4,20 +4,15 @@ import { base64url } from 'jose'
 import type { IssuerRecord } from '../../policy/compiled.ts'
 import type { Environment } from '../environment.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
+import { endNamed } from '../sessions/end.ts'
 import { type CompactToken, parseCompact, TOKEN_BYTES_MAX } from '../tokens/compact.ts'
 import { isForClient, type LogoutToken, verifyLogoutToken } from '../tokens/logout-token.ts'
-import { endNamed } from './end-named.ts'
-import { limited } from './flood.ts'
+import { limitedInShares } from './flood.ts'
 import { onlyValue, readForm } from './form.ts'
 import { recordsOfIssuer } from './issuer-records.ts'
 
 /** The token, and what else an issuer may send with it. */
 const FORM_BYTES_MAX = TOKEN_BYTES_MAX + 4096
-/**
- * At the end of a working day an issuer sends many tokens from one address. It has the limit of an address so many
- * times over, and one token sent again and again has it once.
- */
-const LIMITS = 64
 
 /** Answers only after the sessions have ended for good. */
 export async function backChannelLogout(environment: Environment, request: Request): Promise<Response> {
@@ -41,8 +36,10 @@ async function endByToken(environment: Environment, request: Request): Promise<D
   if (token === null) {
     return refuse('logout_token_invalid', 'The form has not exactly one "logout_token".', { check: 'form' })
   }
-  const share = (await digest(token))[0] as string
-  const flood = await limited(environment, request, `back-channel ${share}`)
+  const flood = await limitedInShares(environment, request, {
+    what: 'back-channel',
+    name: await digest(token),
+  })
   if (flood) return flood
   const parsed = parseCompact(token)
   if (!parsed.ok) return parsed
@@ -95,7 +92,7 @@ async function endOnce(environment: Environment, tokens: readonly Verified[]): P
       const once = environment.SINGLE_USE.getByName(name)
       if (!(await once.use(said.validUntil * 1000))) return false
       try {
-        await endNamed(environment, id, said, 'back-channel logout')
+        await endNamed(environment, id, said, 'the issuer has said so over the back channel')
       } catch (error) {
         // The issuer may try again, and that is no replay.
         await once.forget()

@@ -1,5 +1,6 @@
-// Signing out at the issuer as well (OpenID Connect RP-Initiated Logout 1.0): where the browser is sent, and the state that
-// brings it back to our landing page.
+// Signing out at the issuer as well (decision T5; OpenID Connect RP-Initiated Logout 1.0): where the browser is sent, and
+// the state that brings it back to our landing page. What the page says is landing.ts's.
+import type { IssuerRecord } from '../../policy/compiled.ts'
 import { clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
 import { providerOf } from '../keys/provider.ts'
@@ -11,47 +12,72 @@ import { recordOfId } from './issuer-records.ts'
 const STATE_PURPOSE = 'logout-state'
 const STATE_SECONDS = 600
 
-/** What the landing page is told when the browser comes back from the issuer. */
+/** Where a sign-out goes on to, and what has to be said before. */
 export interface Landing {
-  /** A registered address to go on to. */
+  /** A registered address. */
   redirectUri: string | null
+  /** An issuer with which the person is, or may be, still signed in. */
+  left: { issuer: string; why: 'not asked' | 'unreachable' } | null
 }
 
-/** Where the issuer ends its own session; null where it does not, by decision T5, or cannot be asked. */
-export async function addressAtIssuer(
+export type AtIssuer = { kind: 'address'; address: string } | { kind: 'here'; left: Landing['left'] }
+
+/** `origin` is the gateway host's, to whose landing page the issuer leads back. */
+export async function endAtIssuer(
   environment: Environment,
-  { id, issuer, organization, clientId, idToken }: EndedSession,
+  ended: EndedSession,
   { origin, redirectUri }: { origin: string; redirectUri: string | null },
-): Promise<string | null> {
-  const endpoint = await endSessionEndpointOf(environment, issuer, organization)
-  if (endpoint === null) return null
-  const address = new URL(endpoint)
-  const hint =
-    idToken === null ? null : await open(environment, ID_TOKEN_PURPOSE, id, idToken).catch(() => null)
-  if (hint !== null) address.searchParams.set('id_token_hint', hint)
-  address.searchParams.set('client_id', clientId)
-  address.searchParams.set('post_logout_redirect_uri', `${origin}/logout`)
-  const landing: Landing & { expires: number } = { redirectUri, expires: clock.now() + STATE_SECONDS * 1000 }
-  address.searchParams.set('state', await seal(environment, STATE_PURPOSE, '', JSON.stringify(landing)))
-  return address.href
+): Promise<AtIssuer> {
+  const found = await recordOfId(environment, ended.issuer, ended.organization)
+  const signIn = found.ok ? found.record?.signIn : null
+  if (!found.ok || !found.record || !signIn || signIn.signOut === 'local') return { kind: 'here', left: null }
+  const left = (why: 'not asked' | 'unreachable'): AtIssuer => {
+    return { kind: 'here', left: { issuer: signIn.label, why } }
+  }
+  if (signIn.signOut === 'none') return left('not asked')
+  const provider = await providerOf(environment, found.record)
+  if (!provider.ok) return left('unreachable')
+  const { endSessionEndpoint } = provider
+  if (endSessionEndpoint === null) return left('not asked')
+  const address = new URL(endSessionEndpoint)
+  const state = await sealLanding(environment, { redirectUri, left: null })
+  for (const [name, value] of Object.entries(await parameters(environment, ended, origin))) {
+    address.searchParams.set(name, value)
+  }
+  if (isCognito(found.record)) address.searchParams.set('logout_uri', origin)
+  address.searchParams.set('state', state)
+  return { kind: 'address', address: address.href }
 }
 
-export async function endSessionEndpointOf(
+/** RP-Initiated Logout 2. */
+async function parameters(
   environment: Environment,
-  issuer: string,
-  organization: string | null,
-): Promise<string | null> {
-  const found = await recordOfId(environment, issuer, organization)
-  const record = found.ok ? found.record : null
-  if (!record?.signIn || record.signIn.signOut === 'local' || record.signIn.signOut === 'none') return null
-  const provider = await providerOf(environment, record)
-  return provider.ok ? provider.endSessionEndpoint : null
+  { id, clientId, idToken }: EndedSession,
+  origin: string,
+): Promise<Record<string, string>> {
+  // Sealed with a secret that is no more, it is no hint; the issuer then asks the person.
+  const opened = idToken && (await open(environment, ID_TOKEN_PURPOSE, id, idToken).catch(() => null))
+  return {
+    ...(opened ? { id_token_hint: opened } : {}),
+    client_id: clientId,
+    post_logout_redirect_uri: `${origin}/logout`,
+  }
+}
+
+/** Its endpoint has a parameter of its own, and [0-12] the site's root as the address. */
+function isCognito({ issuers }: IssuerRecord): boolean {
+  return issuers.some((issuer) => /^https:\/\/cognito-idp\.[a-z0-9-]+\.amazonaws\.com\//.test(issuer))
+}
+
+export function sealLanding(environment: Environment, landing: Landing): Promise<string> {
+  const expires = clock.now() + STATE_SECONDS * 1000
+  return seal(environment, STATE_PURPOSE, 'landing', JSON.stringify({ ...landing, expires }))
 }
 
 /** Null for a state that is not ours, or too old. */
 export async function openLanding(environment: Environment, state: string): Promise<Landing | null> {
-  const text = await open(environment, STATE_PURPOSE, '', state).catch(() => null)
+  const text = await open(environment, STATE_PURPOSE, 'landing', state).catch(() => null)
   if (text === null) return null
-  const { redirectUri, expires } = JSON.parse(text) as Landing & { expires: number }
-  return clock.now() < expires ? { redirectUri } : null
+  const { expires, ...landing } = JSON.parse(text) as Landing & { expires: number }
+  return clock.now() < expires ? landing : null
 }

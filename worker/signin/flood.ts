@@ -4,7 +4,8 @@ import type { Environment } from '../environment.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 
 /** What is counted by itself. */
-export type Limited = 'login' | 'callback' | 'restore' | 'backchannel' | 'arrival'
+export type Limited = 'login' | 'callback' | 'restore' | 'arrival' | `${InShares}-${string}`
+export type InShares = 'back-channel' | 'front-channel'
 
 /** Null: it may go on. */
 export async function limited(
@@ -21,6 +22,19 @@ export async function limited(
   const { success } = await limit.limit({ key: `${what}:${address}` })
   if (success) return null
   return refuse('too_many_requests', 'The address it comes from has made too many within a minute.')
+}
+
+/**
+ * For what many may send from one address within a minute: an issuer, when its people go home, or their browsers behind
+ * one router. An address has the limit once for each share; the same thing sent again and again has one share.
+ * `name` is evenly spread over base64url.
+ */
+export function limitedInShares(
+  environment: Environment,
+  request: Request,
+  { what, name }: { what: InShares; name: string },
+): Promise<Refusal | null> {
+  return limited(environment, request, `${what}-${name.charAt(0)}`)
 }
 
 let warned = false

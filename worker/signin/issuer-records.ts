@@ -6,7 +6,7 @@ import type { Environment } from '../environment.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
 
 /** More organizations are not read for one name. */
-const CANDIDATES_MAX = 32
+const CANDIDATES_MAX = 100
 
 export type FoundRecords = { ok: true; records: IssuerRecord[] } | Refusal
 
@@ -20,14 +20,28 @@ export async function recordsOfIssuer(environment: Environment, iss: string): Pr
     const detail = `${named.records.length} organizations have the issuer ${shown(iss)}; at most ${CANDIDATES_MAX} are asked.`
     return refuse('issuer_ambiguous', detail, { check: 'iss' })
   }
-  const found = policy.content.issuers.filter((record) => record.issuers.includes(iss))
-  for (const { id, organization } of named.records) {
-    const held = await holdOrganization(environment, organization)
-    if (!held.ok) return held
-    const record = held.content?.organization.issuers.find((one) => one.id === id)
-    if (record?.issuers.includes(iss)) found.push(record)
+  const found = policy.content.issuers.filter(({ issuers, organization }) => {
+    return organization === null && issuers.includes(iss)
+  })
+  const read = await Promise.all(
+    named.records.map(({ id, organization }) => recordOfId(environment, id, organization)),
+  )
+  for (const one of read) {
+    if (!one.ok) return one
+    if (one.record?.issuers.includes(iss)) found.push(one.record)
   }
   return { ok: true, records: found.filter(({ signIn }) => signIn !== null) }
+}
+
+/** The instance's records that people sign in with. */
+export async function instanceRecords(environment: Environment): Promise<FoundRecords> {
+  const policy = await holdPolicy(environment)
+  if (!policy.ok) return policy
+  const { issuers } = policy.content
+  return {
+    ok: true,
+    records: issuers.filter(({ signIn, organization }) => signIn !== null && organization === null),
+  }
 }
 
 /** The record of that id; null when it is no more. */
@@ -39,7 +53,8 @@ export async function recordOfId(
   if (organization === null) {
     const policy = await holdPolicy(environment)
     if (!policy.ok) return policy
-    return { ok: true, record: policy.content.issuers.find((one) => one.id === id) ?? null }
+    const record = policy.content.issuers.find((one) => one.id === id && one.organization === null)
+    return { ok: true, record: record ?? null }
   }
   const held = await holdOrganization(environment, organization)
   if (!held.ok) return held

@@ -4,10 +4,12 @@ import { answerFault, answerRefusal } from '../answers.ts'
 import type { Environment } from '../environment.ts'
 import { refusalPage } from '../pages/refusal-page.ts'
 import { refuse, shown } from '../refusal.ts'
+import { appIdLogout } from './app-id-logout.ts'
 import { backChannelLogout } from './back-channel.ts'
 import { callback } from './callback.ts'
+import { home } from './landing.ts'
 import { login } from './login.ts'
-import { landing, logout, logoutOfApplication } from './logout.ts'
+import { logout } from './logout.ts'
 
 type Served = { Bindings: { environment: Environment; requestId: string } }
 
@@ -24,10 +26,10 @@ signIn.post('/oidc/backchannel-logout', ({ req, env }) => backChannelLogout(env.
 signIn.on(['GET', 'POST'], '/logout', ({ req, env }) => logout(env.environment, req.raw, env.requestId))
 
 signIn.get('/oauth/v4/:tenant/cloud_directory/sso/logout', ({ req, env }) => {
-  return logoutOfApplication(env.environment, req.raw, env.requestId, req.param('tenant'))
+  return appIdLogout(env.environment, req.raw, env.requestId, req.param('tenant'))
 })
 
-signIn.get('/', ({ req, env }) => landing(env.environment, req.raw, env.requestId))
+signIn.get('/', ({ req, env }) => home(env.environment, req.raw, env.requestId))
 
 signIn.notFound((context) => {
   const { method, path } = context.req
