@@ -14,6 +14,7 @@ import { knownMistake } from '../../policy/issuer-mistakes.ts'
 import { underEnvironment } from '../../policy/layers.ts'
 import { lintSignIn } from '../../policy/lint-sign-in.ts'
 import { loadPolicy } from '../../policy/loaded.ts'
+import { OPERATIONS } from '../../policy/operations/table.ts'
 import { runPolicyTests } from '../../policy/policy-tests.ts'
 import { groupsOf } from '../../policy/presets.ts'
 import { principalFromClaims } from '../../policy/principal.ts'
@@ -279,7 +280,7 @@ describe('the guides for others', () => {
     const steps = stepsOf(text, 'At Cognito')
     expect(steps).toContain(`Allowed sign-out URLs: \`${HOST}\`,`)
     expect(steps).toContain('`https://cognito-idp.$REGION.amazonaws.com/$USER_POOL_ID`')
-    expect(issuer.signIn).toMatchObject({ authMethod: 'pkce', signOut: 'local' })
+    expect(issuer.signIn).toMatchObject({ authMethod: 'pkce' })
   })
 
   test.each([
@@ -306,6 +307,15 @@ describe('docs/sign-in.md', () => {
     })
     expect(said.filter((reason) => own.includes(reason))).toEqual(own)
     for (const reason of said) expect(Object.keys(REASONS)).toContain(reason)
+  })
+
+  test('names paths of the API that are there', () => {
+    const known = Object.values(OPERATIONS).map(({ method, path }) => `${method} /api/v1${path}`)
+    const named = [...signIn.matchAll(/`((?:GET|POST|PUT) \/api\/v1\/[^`]*)`/g)].map(
+      ([, path]) => path as string,
+    )
+    expect(named.length).toBeGreaterThan(5)
+    for (const path of named) expect(known).toContain(path)
   })
 
   test('links to what is there', () => expectLinks('docs/sign-in.md'))
