@@ -40,6 +40,8 @@ export interface IdpOptions {
   redirectUris: readonly string[]
   postLogoutRedirectUris?: readonly string[]
   backchannelLogoutUri?: string
+  /** Besides the demo's own; for tests. */
+  moreClients?: readonly ClientMetadata[]
   /** Told of the provider's own faults; never of a refusal. */
   log?: (message: string) => void
 }
@@ -84,6 +86,8 @@ function configuration(options: IdpOptions, keys: IdpKeys): Configuration {
     scopes: SCOPES.split(' '),
     // Claims go into the id_token also when an access token could fetch them, as most providers do it.
     conformIdTokenClaims: false,
+    // As most providers do it, whether offline_access was consented to or not.
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     responseTypes: ['code', 'id_token', 'code id_token'],
     features: {
       devInteractions: { enabled: false },
@@ -154,6 +158,7 @@ function clients(options: IdpOptions, secret: string): ClientMetadata[] {
       grant_types: [TOKEN_GRANT],
       response_types: [],
     },
+    ...(options.moreClients ?? []),
   ]
 }
 

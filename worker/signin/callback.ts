@@ -175,7 +175,9 @@ async function signInBy(
 /** RFC 9207 2.4, then RFC 6749 4.1.2.1: what somebody else says of an error is of no interest, either. */
 function checkResponse({ record, provider }: RelyingParty, response: URLSearchParams): Refusal | null {
   const iss = response.get('iss')
-  if (iss === null ? provider.namesItself : !isNameOf(record, iss)) {
+  // An id_token in the answer says as much, so that some leave the parameter out beside it.
+  const mustName = provider.namesItself && record.signIn.authMethod !== 'implicit'
+  if (iss === null ? mustName : !isNameOf(record, iss)) {
     const has = iss === null ? 'does not say whose it is' : `is that of ${shown(iss)}`
     const detail = `The answer ${has}; asked was "${record.id}", ${shown(provider.issuer)}.`
     return refuse('response_issuer_mismatch', detail, { check: 'iss' })
