@@ -105,7 +105,8 @@ export async function startProvider(keys = [makeKey('ES256')]): Promise<TestProv
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '/', url)
-    if (pathname === '/.well-known/openid-configuration') return json(response, 200, discoveryOf(provider))
+    if (pathname.endsWith('/.well-known/openid-configuration'))
+      return json(response, 200, discoveryOf(provider))
     if (pathname === '/jwks') return json(response, 200, { keys: provider.keys.map(({ jwk }) => jwk) })
     if (pathname === '/authorize') return authorize(searchParams, response)
     const body = await textOf(request)

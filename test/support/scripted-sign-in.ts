@@ -16,13 +16,16 @@ export const AFTERWARDS = '/healthz'
 /**
  * `code`: authorization code, by a public client. `form`: implicit, by form post. `secret`: a client secret in the place of
  * PKCE; `post`: with it, by form; `key`: private_key_jwt; `unset`: a secret that nobody has set. `graph`: Entra's ways, with
- * Graph. `own`: acme's own issuer.
+ * Graph; `tenants`: an issuer for several. `own`: acme's own issuer.
  */
-const NAMES = ['code', 'form', 'secret', 'post', 'key', 'unset', 'graph', 'own'] as const
+const NAMES = ['code', 'form', 'secret', 'post', 'key', 'unset', 'graph', 'tenants', 'own'] as const
 export type ProviderName = (typeof NAMES)[number]
 
 /** What Entra knows a person by. */
 export const OBJECT_ID = '11111111-2222-3333-4444-555555555555'
+
+/** The tenant that is accepted. */
+export const TENANT = '99999999-8888-7777-6666-555555555555'
 
 export const recordId = (name: ProviderName) => (name === 'own' ? 'acme/own' : name)
 
@@ -73,7 +76,12 @@ export async function startScriptedSetting(
           { preset: 'entra' },
         ),
       })
+      policy.issuers.tenants = {
+        ...issuer('tenants', open, { preset: 'entra', tenants: [TENANT] }),
+        issuer: `${providers.tenants.url}/{tenantid}/v2.0`,
+      }
       policy.organizations.acme.issuers = { own: issuer('own', open) }
+      policy.idpGroupMappings.push({ roleName: 'GLOBAL_OWNER', idpGroups: ['roots'] })
       const both = { hosts: [API_HOST, 'other.test'] }
       Object.assign(policy.routes, {
         whoami: routeTo(upstream.origin, '/whoami', { access: 'authenticated', ...both }),
@@ -95,6 +103,7 @@ export async function startScriptedSetting(
       provider.reset()
       provider.script.person = { ...PERSON, member: true, oid: OBJECT_ID }
     }
+    providers.code.script.document = { end_session_endpoint: `${providers.code.url}/ended` }
   }
   reset()
   return {

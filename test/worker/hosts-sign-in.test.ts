@@ -196,9 +196,14 @@ describe('attacks', () => {
     victim.setCookie(API_HOST, `${SESSION}=${gateways}; Path=/; Secure; SameSite=Lax`)
     const answer = await victim.fetch(`${API}/whoami`)
     expect([answer.status, JSON.parse(answer.text).reason]).toEqual([401, 'session_invalid'])
+    // Planted while the victim is at the provider: the answer brings a new one.
+    const begun = await beginSignIn(setting, victim, 'code')
     victim.setCookie(GATEWAY_HOST, `${SESSION}=${gateways}; Path=/; Secure; SameSite=Lax`)
-    await carry(setting, victim, 'code', await beginSignIn(setting, victim, 'code', { issuer: 'code' }))
+    await carry(setting, victim, 'code', begun)
+    expect(cookieOf(victim, SESSION)).toBeDefined()
     expect(cookieOf(victim, SESSION)).not.toBe(gateways)
+    expect((await agent.fetch(`${GATEWAY_ORIGIN}/api/v1/me`)).status).toBe(200)
+    await victim.visit(WHOAMI)
     expect(victim.cookies(API_HOST).get(SESSION)).not.toBe(planted)
   })
 

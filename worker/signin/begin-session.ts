@@ -26,6 +26,8 @@ export const REFRESH_TOKEN_PURPOSE = 'refresh-token'
 /** A longer one is no `id_token_hint`: an address would be too long with it. */
 const ID_TOKEN_LENGTH_MAX = 4096
 const SID_LENGTH_MAX = 1000
+/** Who came in by the temporary password leaves again. */
+const RESTORE_SECONDS_MAX = 3600
 
 export interface Beginning {
   kind: SessionKind
@@ -53,7 +55,8 @@ export async function beginSession(
   const { principal: person, before, onlyHost } = beginning
   const principal = await principalId(person.issuer, person.subject)
   const now = clock.now()
-  const lifeMs = settings.lifetimeSeconds * 1000
+  const seconds = beginning.kind === 'restore' ? RESTORE_SECONDS_MAX : Number.POSITIVE_INFINITY
+  const lifeMs = Math.min(settings.lifetimeSeconds, seconds) * 1000
   const host = onlyHost ?? hostOfRequest(request)
   const { value, cookie } = await makeHostCookie(environment, { host, principal })
   const session: NewSession = {
@@ -90,8 +93,8 @@ export async function beginSession(
   // The host gets its own cookie by a ticket; nobody has the secret of this one.
   if (onlyHost !== null) return { ok: true, copy, cookies: [] }
   const token = await csrfTokenOf(environment, value)
-  const seconds = lifeMs / 1000
-  return { ok: true, copy, cookies: [setSessionCookie(value, seconds), setCsrfCookie(token, seconds)] }
+  const maxAge = lifeMs / 1000
+  return { ok: true, copy, cookies: [setSessionCookie(value, maxAge), setCsrfCookie(token, maxAge)] }
 }
 
 /** The names of the session, here and at the issuer, and what is sealed for it alone. */

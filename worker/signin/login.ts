@@ -24,9 +24,6 @@ export async function login(
 ): Promise<Response> {
   const flooded = await limited(environment, request, 'login')
   if (flooded) return refusalPage(flooded, requestId)
-  if (environment.LOCAL_RESTORE === 'true') {
-    return refusalPage(refuse('sign_in_off', 'LOCAL_RESTORE is set.'), requestId)
-  }
   const answer = await beginLogin(environment, request, requestId)
   if (answer instanceof Response) return answer
   return refusalPage(answer, requestId, { actions: actionsAfter(answer, request) })

@@ -10,10 +10,17 @@ import { callback } from './callback.ts'
 import { home } from './landing.ts'
 import { login } from './login.ts'
 import { logout } from './logout.ts'
+import { restoreLogin } from './restore.ts'
 
 type Served = { Bindings: { environment: Environment; requestId: string } }
 
 export const signIn = new Hono<Served>()
+
+/** Break-glass goes before every other way in. */
+signIn.on(['GET', 'POST'], '/login', ({ req, env }, next) => {
+  const { environment, requestId } = env
+  return environment.LOCAL_RESTORE === 'true' ? restoreLogin(environment, req.raw, requestId) : next()
+})
 
 signIn.get('/login', ({ req, env }) => login(env.environment, req.raw, env.requestId))
 

@@ -88,6 +88,10 @@ function publisher(stub: Publisher) {
       if (faults.catchUp === 'lost') throw new Error('the publisher is told nothing, as the test asks')
       return stub.catchUp(seq)
     },
+    announceEnd: async (ends: Parameters<Publisher['announceEnd']>[0]) => {
+      await reach()
+      return stub.announceEnd(ends)
+    },
     status: async () => stub.status(),
     auditHeads: async (chain: string) => stub.auditHeads(chain),
     auditChains: async () => stub.auditChains(),
