@@ -19,6 +19,7 @@ import {
   sessionCookie,
   signInBy,
   startScriptedSetting,
+  TENANT,
   whoAmI,
 } from '../support/scripted-sign-in.ts'
 import { GATEWAY_HOST, GATEWAY_ORIGIN } from '../support/stack.ts'
@@ -118,6 +119,27 @@ describe('both flows', () => {
     expect(askedOf('code').redirect_uri).toBe(`${SECOND_ORIGIN}/oidc/callback`)
     const plain = await agent.visit('http://plain.test/login?issuer=code', { headers: addressOf(agent) })
     expect(pageRefusal(plain)).toBe('400 transport_not_secure')
+  })
+
+  it('an issuer of several tenants: each is named in its id_tokens, and only those listed count', async () => {
+    const { tenants } = setting.providers
+    const issuer = (tenant: string) => `${tenants.url}/${tenant}/v2.0`
+    const say = (tenant: string, tid: string) => {
+      scriptOf('tenants').document = {
+        issuer: issuer('{tenantid}'),
+        authorization_response_iss_parameter_supported: undefined,
+      }
+      scriptOf('tenants').response = { iss: undefined }
+      scriptOf('tenants').idToken = { iss: issuer(tenant), tid }
+    }
+    say(TENANT, TENANT)
+    expect((await signIn('tenants')).url).toBe(DONE)
+    expect((await whoAmI(agent)).me).toMatchObject({ identity: { issuer: 'tenants', subject: OBJECT_ID } })
+    agent = setting.browser()
+    say(TENANT, OBJECT_ID)
+    expect(pageRefusal(await signIn('tenants'))).toBe('401 tenant_not_allowed')
+    say(OBJECT_ID, OBJECT_ID)
+    expect(pageRefusal(await signIn('tenants'))).toBe('400 response_issuer_mismatch')
   })
 
   it('the keys of the provider change during a sign-in', async () => {
