@@ -309,6 +309,41 @@ describe('docs/sign-in.md', () => {
     for (const reason of said) expect(Object.keys(REASONS)).toContain(reason)
   })
 
+  test('[2-20] says what outlives a session, and for how long', () => {
+    const constant = (file: string, name: string) => {
+      const [, value] = new RegExp(`${name} = (\\d+)$`, 'm').exec(readProjectFile(file)) ?? []
+      return value
+    }
+    const recheck = constant('worker/publisher/settings.ts', 'RECHECK_SECONDS_DEFAULT')
+    const assertion = constant('worker/tokens/assertion.ts', 'ASSERTION_LIFE_SECONDS')
+    const said = signIn.replace(/\s+/g, ' ')
+    expect(said).toContain(`once the re-check time is over, ${recheck} seconds unless set`)
+    expect(said).toContain(`at most ${assertion} seconds after it was made`)
+  })
+
+  test('[2-21] has the helper for applications, which forgets their cookie and leads to the path of App ID', () => {
+    const [code] = blocksOf(signIn, 'js')
+    const helper = new Function(`${code}; return signOut`)() as (response: object, uri: string) => void
+    const steps: string[] = []
+    const response = {
+      clearCookie: (name: string) => {
+        steps.push(name)
+        return response
+      },
+      redirect: (address: string) => steps.push(address),
+    }
+    helper(response, 'https://shop.example.com/signed-out')
+    const [cookie, address] = steps
+    expect(cookie).toBe('refreshToken')
+    const { origin, pathname, searchParams } = new URL(address as string)
+    expect(origin).toBe(HOST)
+    expect(served).toContain(pathname.replace('/postern/', '/:tenant/'))
+    expect(Object.fromEntries(searchParams)).toEqual({
+      client_id: 'shop',
+      redirect_uri: 'https://shop.example.com/signed-out',
+    })
+  })
+
   test('names paths of the API that are there', () => {
     const known = Object.values(OPERATIONS).map(({ method, path }) => `${method} /api/v1${path}`)
     const named = [...signIn.matchAll(/`((?:GET|POST|PUT) \/api\/v1\/[^`]*)`/g)].map(
