@@ -1,6 +1,6 @@
 // Signing out at the issuer as well (decision T5; OpenID Connect RP-Initiated Logout 1.0): where the browser is sent, and
 // the state that brings it back to our landing page. What the page says is landing.ts's.
-import type { IssuerRecord } from '../../policy/compiled.ts'
+import { isCognito } from '../../policy/addresses.ts'
 import { clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
 import { providerOf } from '../keys/provider.ts'
@@ -44,7 +44,8 @@ export async function endAtIssuer(
   for (const [name, value] of Object.entries(await parameters(environment, ended, origin))) {
     address.searchParams.set(name, value)
   }
-  if (isCognito(found.record)) address.searchParams.set('logout_uri', origin)
+  // Its endpoint has a parameter of its own, and by [0-12] the site's root as the address.
+  if (found.record.issuers.some(isCognito)) address.searchParams.set('logout_uri', origin)
   address.searchParams.set('state', state)
   return { kind: 'address', address: address.href }
 }
@@ -62,11 +63,6 @@ async function parameters(
     client_id: clientId,
     post_logout_redirect_uri: `${origin}/logout`,
   }
-}
-
-/** Its endpoint has a parameter of its own, and [0-12] the site's root as the address. */
-function isCognito({ issuers }: IssuerRecord): boolean {
-  return issuers.some((issuer) => /^https:\/\/cognito-idp\.[a-z0-9-]+\.amazonaws\.com\//.test(issuer))
 }
 
 export function sealLanding(environment: Environment, landing: Landing): Promise<string> {
