@@ -141,6 +141,21 @@ export function createClient(send: Send): Client {
   }
 }
 
+/**
+ * Where an application sends the browser to sign out, as App ID's `logoutSSO` does ([2-21]); `redirectUri` as it is
+ * registered. The application clears its own cookies.
+ */
+export function logoutUrl(of: {
+  origin: string
+  tenant?: string
+  clientId: string
+  redirectUri: string
+}): string {
+  const { origin, tenant = 'postern', clientId, redirectUri } = of
+  const query = `redirect_uri=${encodeURIComponent(redirectUri)}&client_id=${encodeURIComponent(clientId)}`
+  return `${origin}/oauth/v4/${encodeURIComponent(tenant)}/cloud_directory/sso/logout?${query}`
+}
+
 /** What stands behind Given when it does not matter which operation it is. */
 export interface Loosely extends Wishes {
   params?: Record<string, unknown> | undefined

@@ -45,9 +45,9 @@ export async function logoutOnFrontedHost(
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return refusalPage(refuse('method_not_allowed', 'It takes GET and POST.'), requestId)
   }
-  return isMeant(request, ['same-origin', 'none'])
-    ? signOut(environment, request, requestId)
-    : askFirst('/.postern/logout', requestId)
+  const isAsked =
+    !isMeant(request, ['same-origin', 'none']) && (await cookieSession(environment, request)) !== null
+  return isAsked ? askFirst('/.postern/logout', requestId) : signOut(environment, request, requestId)
 }
 
 /** The button was pressed, on a page of this host. */
