@@ -60,7 +60,7 @@ async function run(lifetime: Lifetime, ports: Ports, folder: string): Promise<vo
     port: ports.idp.port,
     keysFile: join(folder, 'idp.json'),
     redirectUris: [`${gateway}/oidc/callback`],
-    postLogoutRedirectUris: [`${gateway}/`],
+    postLogoutRedirectUris: [`${gateway}/logout`],
     backchannelLogoutUri: `${gateway}/oidc/backchannel-logout`,
   })
   lifetime.onEnd(idp.close)
@@ -79,6 +79,7 @@ async function run(lifetime: Lifetime, ports: Ports, folder: string): Promise<vo
       GATEWAY_ORIGINS: gateway,
       POSTERN_SECRET: keepSecret(join(folder, 'secret')),
       DANGEROUSLY_ALLOW_LOOPBACK: 'true',
+      ...(process.env.LOCAL_RESTORE ? { LOCAL_RESTORE: process.env.LOCAL_RESTORE } : {}),
     },
     persistTo: join(folder, 'state'),
     onUncaughtError: (error) => console.error(error.stack),
@@ -151,6 +152,12 @@ function printWelcome(ports: Ports, folder: string): void {
 
   Demo people and their groups (the password is the name):
 ${people.join('\n')}
+
+In a browser, sign in as one of them, and go to the other host without being asked again:
+
+  ${app}/whoami
+  ${loopbackOrigin('other.localhost', gateway.port)}/whoami
+  ${loopbackOrigin('127.0.0.1', gateway.port)}/logout
 
 Try, in another terminal:
 

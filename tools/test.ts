@@ -3,10 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { installChromium } from './browser.ts'
 import { ROOT } from './build.ts'
 import { runChecks } from './check.ts'
 
 const checks = runChecks({ fix: false })
+installChromium()
 
 const folder = mkdtempSync(join(tmpdir(), 'postern-test-'))
 const report = join(folder, 'report.json')

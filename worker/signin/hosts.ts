@@ -12,7 +12,7 @@ import { beginArrival, bindingOf, clearArrival } from './arrival.ts'
 import { limited } from './flood.ts'
 import { goTo, isOwnPath } from './go-to.ts'
 import { logoutOnFrontedHost } from './logout.ts'
-import { useTicket } from './ticket.ts'
+import { openTicket, spendTicket } from './ticket.ts'
 
 export async function frontedHost(
   environment: Environment,
@@ -62,10 +62,24 @@ async function arrive(
   const flooded = await limited(environment, request, 'arrival')
   if (flooded) return refusalPage(flooded, requestId)
   const sealed = new URL(request.url).searchParams.get('ticket') ?? ''
-  const binding = await bindingOf(environment, request, host)
-  const used = await useTicket(environment, sealed, { host, binding })
-  if (!used.ok) return failed(used, requestId)
-  const { principal, session, path, sessionExpiresAt } = used.ticket
+  const opened = await openTicket(environment, sealed, host)
+  if (!opened.ok) return failed(opened, requestId)
+  const { principal, session, path, sessionExpiresAt, binding } = opened.ticket
+  const own = await bindingOf(environment, request, host)
+  if (own === null) {
+    return failed(refuse('cookies_blocked', 'The cookie that this host set first did not come.'), requestId)
+  }
+  if (own !== binding) {
+    // Another browser's, or that of a tab which arrived here at the same moment: this browser asks for its own.
+    const begun = await beginArrival(environment, request, host, {
+      path,
+      organization: null,
+      startedAfter: 0,
+    })
+    return begun instanceof Response ? begun : failed(begun, requestId)
+  }
+  const spent = await spendTicket(environment, opened.ticket)
+  if (spent) return failed(spent, requestId)
   const { value, cookie } = await makeHostCookie(environment, { host, principal })
   if (!(await environment.SESSIONS.getByName(principal).addHost(session, cookie))) {
     return failed(refuse('session_ended', 'It has ended since the ticket was made.'), requestId)

@@ -41,24 +41,25 @@ export async function makeTicket(
   return seal(environment, PURPOSE, host, JSON.stringify(ticket))
 }
 
-/** The ticket, used up by this. `binding` is that of the browser's arrival cookie, null where it has none. */
-export async function useTicket(
+/** Sealed for one host: for another it does not open. Whose browser it is for is the caller's to compare. */
+export async function openTicket(
   environment: Environment,
   sealed: string,
-  { host, binding }: { host: string; binding: string | null },
+  host: string,
 ): Promise<{ ok: true; ticket: Ticket } | Refusal> {
-  // Sealed for one host: for another it does not open.
   const text = await open(environment, PURPOSE, host, sealed).catch(() => null)
   if (text === null) return refuse('ticket_invalid', 'It was not made here, or not for this host.')
   const ticket = JSON.parse(text) as Ticket
-  if (ticket.host !== host) return refuse('ticket_invalid', 'It is for another host.')
-  if (binding === null) return refuse('cookies_blocked', 'The cookie that this host set first did not come.')
-  if (ticket.binding !== binding) return refuse('ticket_invalid', 'It is for another browser.')
-  if (clock.now() >= ticket.expires) {
-    return refuse('ticket_invalid', `It is good for ${TICKET_SECONDS} s, and those are over.`)
-  }
-  const once = environment.SINGLE_USE.getByName(`ticket:${ticket.jti}`)
-  return (await once.use(ticket.expires))
+  return clock.now() < ticket.expires
     ? { ok: true, ticket }
-    : refuse('ticket_used', 'A ticket is good once.')
+    : refuse('ticket_invalid', `It is good for ${TICKET_SECONDS} s, and those are over.`)
+}
+
+/** Null for the first who spends it. */
+export async function spendTicket(
+  environment: Environment,
+  { jti, expires }: Ticket,
+): Promise<Refusal | null> {
+  const once = environment.SINGLE_USE.getByName(`ticket:${jti}`)
+  return (await once.use(expires)) ? null : refuse('ticket_used', 'A ticket is good once.')
 }
