@@ -185,7 +185,6 @@ export const ADVICE: Record<SignInReason | SessionReason, Words> = {
   password_wrong: { title: NOT_SIGNED_IN, advice: 'Read the password once more, and try again.' },
   password_spent: {
     title: NOT_SIGNED_IN,
-    advice:
-      'A new password is made when LOCAL_RESTORE has been removed and set again; the guide "break-glass" says how.',
+    advice: 'Another password is made when its hour is over; it then stands in the log of the Worker.',
   },
 }

@@ -29,7 +29,9 @@ export class SessionIndexObject extends DurableObject<Environment> {
 
   /** Principals (their ids) with sessions of that name, each with the sessions' ids. */
   async list(): Promise<{ principal: string; sessions: string[] }[]> {
-    this.#open()
+    // Anybody may ask for a name that nobody has: it keeps nothing.
+    const known = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'entries'").toArray()
+    if (known.length === 0) return []
     const rows = this.#sql.exec<{ principal: string; session: string }>(
       'SELECT principal, session FROM entries WHERE expires > ? ORDER BY seq',
       clock.now(),
@@ -47,7 +49,7 @@ export class SessionIndexObject extends DurableObject<Environment> {
     await this.#schedule()
   }
 
-  /** Anybody may ask for a name that nobody has; deleteAll has taken the table as well. */
+  /** deleteAll has taken the table as well. */
   #open(): void {
     this.#sql.exec(
       `CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY AUTOINCREMENT, session TEXT NOT NULL,
