@@ -38,7 +38,7 @@ export interface ScriptedSetting extends Setting {
 }
 
 export async function startScriptedSetting(
-  options: Pick<StackOptions, 'variables'> = {},
+  options: Pick<StackOptions, 'variables'> & { isActive?: false } = {},
 ): Promise<ScriptedSetting> {
   const started = await Promise.all(NAMES.map(async (name) => [name, await startProvider()] as const))
   const providers = Object.fromEntries(started) as ScriptedSetting['providers']
@@ -49,7 +49,6 @@ export async function startScriptedSetting(
   })
   const open = { clientAuthentication: 'none' }
   const setting = await startSetting({
-    ...options,
     variables: {
       GATEWAY_ORIGINS: `${GATEWAY_ORIGIN},${SECOND_ORIGIN},http://plain.test`,
       TEST_CLIENT_SECRET: CLIENT_SECRET,
@@ -91,7 +90,10 @@ export async function startScriptedSetting(
         }),
       })
       Object.assign(policy, {
-        singleSignOn: { isActive: true, logoutRedirectUris: ['http://plain.shop.test/bye'] },
+        singleSignOn: {
+          isActive: options.isActive ?? true,
+          logoutRedirectUris: ['http://plain.shop.test/bye'],
+        },
         applications: {
           shop: { clientId: 'shop', ...both, logoutRedirectUris: ['https://shop.test/bye'] },
         },

@@ -209,6 +209,21 @@ describe('attacks', () => {
     expect(victim.cookies(API_HOST).get(SESSION)).not.toBe(planted)
   })
 
+  it('a cookie is signed with the key of this instance: with one character changed it is none [2-7]', async () => {
+    await signInAt(WHOAMI)
+    const cookie = agent.cookies(API_HOST).get(SESSION) as string
+    for (const at of [3, 60, 100]) {
+      const other = cookie[at] === 'A' ? 'B' : 'A'
+      const changed = `${SESSION}=${cookie.slice(0, at)}${other}${cookie.slice(at + 1)}`
+      const answer = await setting.stack.send({
+        host: API_HOST,
+        path: '/whoami',
+        headers: { cookie: changed },
+      })
+      expect([answer.status, JSON.parse(answer.text).reason]).toEqual([401, 'session_invalid'])
+    }
+  })
+
   it('org-issuer-session-on-other-organization', async () => {
     const person = setting.providers.own.script.person
     setting.providers.own.script.person = { ...person, groups: ['readers', 'web-readers'] }
