@@ -78,6 +78,8 @@ async function pageHeaders({ requestId, frames, formAction = [] }: Page): Promis
     'content-security-policy': policy.join('; '),
     // Of browsers that do not know frame-ancestors.
     'x-frame-options': 'DENY',
+    // Browsers take no notice of it over http.
+    'strict-transport-security': 'max-age=31536000',
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
     'cross-origin-opener-policy': 'same-origin',
