@@ -10,6 +10,7 @@ import { addFmt } from './fmt.ts'
 import { addLint } from './lint.ts'
 import { addApply, addPlan } from './plan.ts'
 import { addPublish } from './publish.ts'
+import { addRestorePassword } from './restore-password.ts'
 import { createTerminal, EXIT, type Terminal } from './terminal.ts'
 import { addTest } from './test.ts'
 import { addValidate } from './validate.ts'
@@ -59,6 +60,7 @@ Examples:
   addApply(program, terminal)
   addExport(program, terminal)
   addAudit(program, terminal)
+  addRestorePassword(program, terminal)
   addCompletion(program, terminal)
   return program
 }

@@ -26,6 +26,8 @@ export interface Environment {
   SINGLE_USE: DurableObjectNamespace<SingleUseObject>
   /** One object, named "instance": the temporary password of LOCAL_RESTORE. */
   RESTORE: DurableObjectNamespace<RestoreObject>
+  /** Which deployment this is: each has a temporary password of its own. */
+  VERSION?: WorkerVersionMetadata
   /** The platform's rate limits, by address: of starting to sign in, and of guessing. */
   SIGN_IN_LIMIT: RateLimit
   /** Origins of the gateway hosts, comma-separated; the first is the `iss` of what we sign. */

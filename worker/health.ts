@@ -82,6 +82,7 @@ export async function healthDetails(
     signingKeys,
     issuers,
     warnings: [
+      restoreWarnings(environment),
       feedWarning() ?? [],
       documentWarnings(),
       variableWarnings(environment, policy.ok ? policy.content : null),
@@ -99,6 +100,12 @@ function variableWarnings(environment: Environment, policy: Policy | null): stri
   if (!isMissing) return warnings
   const message = `The issuer of OIDC_ISSUER (${issuer.issuer}) is not in force: it is not published yet, or does not hold together with the policy; the log says which.`
   return [...warnings, message]
+}
+
+/** It cannot be missed: whoever has the password is owner. */
+function restoreWarnings({ LOCAL_RESTORE }: Environment): string[] {
+  if (LOCAL_RESTORE !== 'true') return []
+  return ['LOCAL_RESTORE is set: people sign in by a temporary password only, and whoever has it is owner.']
 }
 
 /** Of more issuers the health is not asked at once. */

@@ -12,7 +12,7 @@ async function script(shell: string): Promise<string> {
 }
 
 const cases: [words: string[], expected: string[]][] = [
-  [[''], ['apply', 'audit', 'completion', 'export', 'plan', 'policy']],
+  [[''], ['apply', 'audit', 'completion', 'export', 'plan', 'policy', 'restore-password']],
   [['pol'], ['policy']],
   [
     ['policy', ''],

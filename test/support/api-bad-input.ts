@@ -304,6 +304,7 @@ const BAD_QUERY: Record<string, string[]> = {
   email: ['', TOO_LONG(320)],
   issuer: ['', TOO_LONG(130)],
   subject: ['', TOO_LONG(1024)],
+  user: ['', TOO_LONG(100)],
   status: ['', 'asleep'],
   document: ['', 'Policy', 'organization/acme/payments/more', 'organization/../x', TOO_LONG(300)],
   against: ['-1', 'x', '1.5'],

@@ -67,6 +67,7 @@ describe('a person with a browser', () => {
     const refused = await agent.visit(`${API}/orgs/globex/projects/web/hello`)
     expect(pageRefusal(refused)).toBe('403 permission_missing')
     expect(refused.headers['content-security-policy']).toContain("default-src 'none'")
+    expect(refused.headers['strict-transport-security']).toBe('max-age=31536000')
   })
 
   it('goes on when its session has ended, without a loop', async () => {

@@ -40,6 +40,9 @@ export function checkedHref(href: string): string {
   throw new Error('a page may only link to a path or to an http(s) address')
 }
 
+/** What `new Headers` takes; in pairs, so that several cookies can be set. */
+export type HeaderLines = ConstructorParameters<typeof Headers>[0]
+
 export interface Page {
   /** Stands in the tab and as the page's one heading. */
   title: string
@@ -50,7 +53,7 @@ export interface Page {
   frames?: 'any'
   /** Addresses whose origins a form of the page may lead to, this host aside: Chromium asks it of redirects as well. */
   formAction?: readonly string[]
-  headers?: HeadersInit
+  headers?: HeaderLines
 }
 
 export async function answerPage(page: Page): Promise<Response> {

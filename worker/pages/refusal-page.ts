@@ -3,12 +3,12 @@
 import { REASONS, type Reason, type SessionReason, type SignInReason } from '../../policy/reasons.ts'
 import { type Problem, problemOf, refusalHeaders } from '../answers.ts'
 import type { Refusal } from '../refusal.ts'
-import { type Action, actionLinks, answerPage, type Html, html } from './page.ts'
+import { type Action, actionLinks, answerPage, type HeaderLines, type Html, html } from './page.ts'
 
 export interface RefusalPageOptions {
   actions?: readonly Action[]
   frames?: 'any'
-  headers?: HeadersInit
+  headers?: HeaderLines
 }
 
 export async function refusalPage(

@@ -1,11 +1,12 @@
-// The temporary password of LOCAL_RESTORE: a Durable Object makes it, says it once in the log, keeps a salted hash, and
-// counts the guesses. With LOCAL_RESTORE_PASSWORD_HASH it only counts.
+// The temporary password of LOCAL_RESTORE: a Durable Object makes one for each deployment, says it once in the log, keeps
+// a salted hash for an hour, and counts the guesses. With LOCAL_RESTORE_PASSWORD_HASH it only counts.
 import { DurableObject } from 'cloudflare:workers'
 import { base64url } from 'jose'
 import { alarmTime, clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
+import { fitsPasswordHash, type PasswordHash, parsePasswordHash } from './password-hash.ts'
 
-/** How long a password lives, and how many wrong guesses there are in that time. Then another is made. */
+/** How long a password lives; those of LOCAL_RESTORE_PASSWORD_HASH have their guesses anew after it. */
 export const RESTORE_LIFE_MS = 60 * 60_000
 export const RESTORE_TRIES_MAX = 5
 const PASSWORD_BYTES = 20
@@ -14,54 +15,99 @@ const SALT_BYTES = 16
 const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789+'
 
 interface Kept {
-  salt: string
-  /** Null where the variable has it. */
-  hash: string | null
+  /** The deployment it belongs to; '' where wrangler.toml does not bind VERSION. */
+  version: string
+  /** Whether the password was made here and logged, or its hash is given by the variable. */
+  kind: 'logged' | 'given'
+  /** Of a logged one while it lives. */
+  secret: { salt: string; hash: string } | null
   madeAt: number
   triesLeft: number
 }
 
+/** `none`: one has to be made. `over`: its hour is over, or it was tried too often. */
+export type RestoreState = 'none' | 'alive' | 'over'
+
 export class RestoreObject extends DurableObject<Environment> {
-  /** Has a password made and logged, where none lives. True when this call made it. */
-  async prepare(): Promise<boolean> {
-    const now = clock.now()
-    const known = this.ctx.storage.kv.get<Kept>('kept')
-    if (known && now - known.madeAt < RESTORE_LIFE_MS) return false
-    const salt = base64url.encode(crypto.getRandomValues(new Uint8Array(SALT_BYTES)))
-    const kept: Kept = { salt, hash: null, madeAt: now, triesLeft: RESTORE_TRIES_MAX }
-    const isGiven = Boolean(this.env.LOCAL_RESTORE_PASSWORD_HASH)
-    const password = isGiven ? null : makePassword()
-    // Before anything is waited for: two first calls make one password.
-    this.ctx.storage.kv.put('kept', kept)
-    if (password !== null) {
-      // 160 random bits: a slow hash would guard them no better than this one.
-      this.ctx.storage.kv.put('kept', { ...kept, hash: await saltedHash(salt, password) })
-      console.warn(`LOCAL_RESTORE: sign in with the temporary password ${password} within an hour`)
-    }
-    await this.ctx.storage.setAlarm(alarmTime(RESTORE_LIFE_MS))
-    return password !== null
+  async state(): Promise<RestoreState> {
+    const given = givenHash(this.env)
+    const kept = this.#kept()
+    if (kept === null) return given === null ? 'none' : 'alive'
+    return isOver(kept) || kept.triesLeft === 0 ? 'over' : 'alive'
   }
 
-  /** Each wrong guess is counted before it is looked at, so that many at once are no more. */
-  async guess(password: string): Promise<'right' | 'wrong' | 'spent'> {
-    await this.prepare()
-    const kept = this.ctx.storage.kv.get<Kept>('kept') as Kept
-    if (kept.triesLeft <= 0) return 'spent'
-    this.ctx.storage.kv.put('kept', { ...kept, triesLeft: kept.triesLeft - 1 })
-    const given = this.env.LOCAL_RESTORE_PASSWORD_HASH
-    const isRight = given ? await fitsGivenHash(given, password) : await fits(kept, password)
+  /** Makes and logs a password where `state` is `none`; what another call has made meanwhile stays. */
+  async prepare(): Promise<void> {
+    if (givenHash(this.env) !== null) return
+    const password = makePassword()
+    const salt = base64url.encode(crypto.getRandomValues(new Uint8Array(SALT_BYTES)))
+    const secret = { salt, hash: await saltedHash(salt, password) }
+    // From here on nothing is waited for, so that two first calls keep and log one password.
+    if (this.#kept() !== null) return
+    this.#keep('logged', secret)
+    console.warn(`LOCAL_RESTORE: sign in with the temporary password ${password} within an hour`)
+    await this.ctx.storage.setAlarm(alarmTime(RESTORE_LIFE_MS))
+  }
+
+  /** `over`: the hour is over, or there are no guesses left. */
+  async guess(password: string): Promise<'right' | 'wrong' | 'over'> {
+    const given = givenHash(this.env)
+    const kept = this.#kept() ?? (given ? this.#keep('given', null) : null)
+    if (kept === null || isOver(kept) || kept.triesLeft === 0) return 'over'
+    // A guess is counted before it is looked at, so that many at once are no more.
+    this.#put({ ...kept, triesLeft: kept.triesLeft - 1 })
+    const isRight = given ? await fitsPasswordHash(given, password) : await fits(kept, password)
     if (!isRight) return 'wrong'
-    const now = this.ctx.storage.kv.get<Kept>('kept') as Kept
-    this.ctx.storage.kv.put('kept', { ...now, triesLeft: now.triesLeft + 1 })
+    const now = this.#kept()
+    if (now?.madeAt === kept.madeAt) this.#put({ ...now, triesLeft: now.triesLeft + 1 })
     return 'right'
   }
 
+  /** What is left behind tells that this deployment has had its password, and nothing else. */
   override async alarm(): Promise<void> {
     const kept = this.ctx.storage.kv.get<Kept>('kept')
     const left = kept ? kept.madeAt + RESTORE_LIFE_MS - clock.now() : 0
-    if (left <= 0) await this.ctx.storage.deleteAll()
-    else await this.ctx.storage.setAlarm(alarmTime(left))
+    if (left > 0) await this.ctx.storage.setAlarm(alarmTime(left))
+    else if (kept && this.env.LOCAL_RESTORE === 'true') this.#put({ ...kept, secret: null })
+    else await this.ctx.storage.deleteAll()
   }
+
+  /** Null when nothing is kept that counts now: one deployment's password is not the next one's. */
+  #kept(): Kept | null {
+    const kept = this.ctx.storage.kv.get<Kept>('kept')
+    if (!kept || kept.version !== versionOf(this.env) || kept.kind !== kindOf(this.env)) return null
+    const begins = kept.kind === 'given' || kept.version === ''
+    return begins && isOver(kept) ? null : kept
+  }
+
+  #keep(kind: Kept['kind'], secret: Kept['secret']): Kept {
+    const kept = {
+      version: versionOf(this.env),
+      kind,
+      secret,
+      madeAt: clock.now(),
+      triesLeft: RESTORE_TRIES_MAX,
+    }
+    this.#put(kept)
+    return kept
+  }
+
+  #put(kept: Kept): void {
+    this.ctx.storage.kv.put('kept', kept)
+  }
+}
+
+const versionOf = ({ VERSION }: Environment) => VERSION?.id ?? ''
+const kindOf = ({ LOCAL_RESTORE_PASSWORD_HASH: given }: Environment) => (given ? 'given' : 'logged')
+const isOver = ({ madeAt }: Kept) => clock.now() - madeAt >= RESTORE_LIFE_MS
+
+/** Null without the variable. Throws when it is no such hash: nobody could ever give the right password. */
+function givenHash({ LOCAL_RESTORE_PASSWORD_HASH: given }: Environment): PasswordHash | null {
+  if (!given) return null
+  const hash = parsePasswordHash(given)
+  if (hash === null)
+    throw new Error('LOCAL_RESTORE_PASSWORD_HASH must be what `postern restore-password` prints')
+  return hash
 }
 
 /** In groups, so that it can be read and typed. */
@@ -71,31 +117,13 @@ function makePassword(): string {
   return (text.match(/.{1,8}/g) as string[]).join('-')
 }
 
+/** Of 160 random bits: a slow hash would guard them no better. */
 async function saltedHash(salt: string, password: string): Promise<string> {
   const text = new TextEncoder().encode(`${salt} ${password}`)
   return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', text)))
 }
 
 /** Hashes are compared, of which nobody can choose the beginning. */
-async function fits({ salt, hash }: Kept, password: string): Promise<boolean> {
-  return hash !== null && (await saltedHash(salt, password)) === hash
+async function fits({ secret }: Kept, password: string): Promise<boolean> {
+  return secret !== null && (await saltedHash(secret.salt, password)) === secret.hash
 }
-
-/** `pbkdf2-sha256$ITERATIONS$SALT$HASH`, both base64url; the platform allows 100,000 iterations. */
-async function fitsGivenHash(given: string, password: string): Promise<boolean> {
-  const [, iterations, salt, hash] = GIVEN.exec(given) ?? []
-  if (!iterations || !salt || !hash) {
-    console.error('LOCAL_RESTORE_PASSWORD_HASH is not of the form pbkdf2-sha256$100000$SALT$HASH')
-    return false
-  }
-  const text = new TextEncoder().encode(password)
-  const key = await crypto.subtle.importKey('raw', text, 'PBKDF2', false, ['deriveBits'])
-  const parameters = {
-    name: 'PBKDF2',
-    hash: 'SHA-256',
-    salt: base64url.decode(salt),
-    iterations: Number(iterations),
-  }
-  return base64url.encode(new Uint8Array(await crypto.subtle.deriveBits(parameters, key, 256))) === hash
-}
-const GIVEN = /^pbkdf2-sha256\$(\d{4,6})\$([\w-]{16,86})\$([\w-]{43})$/
