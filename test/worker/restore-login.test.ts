@@ -195,6 +195,24 @@ describe('LOCAL_RESTORE [0-33]', () => {
   })
 })
 
+describe('beginning to sign in, from one address', () => {
+  it('is stopped after 60 in a minute; other addresses are not', async () => {
+    const begin = (address: string) => {
+      const headers = { 'cf-connecting-ip': address, accept: 'text/html' }
+      return setting.stack.send({ host: GATEWAY_HOST, path: '/login?return_to=//evil.test', headers })
+    }
+    let taken = 0
+    // Twice the limit, and more: its minute may end in the middle.
+    let answer = await begin('198.51.100.1')
+    for (; answer.status === 400 && taken < 130; taken++) answer = await begin('198.51.100.1')
+    expect(taken).toBeGreaterThanOrEqual(60)
+    expect(taken).toBeLessThanOrEqual(120)
+    expect(pageRefusal(answer as never)).toBe('429 too_many_requests')
+    expect(answer.headers['retry-after']).toBe('60')
+    expect((await begin('198.51.100.2')).status).toBe(400)
+  })
+})
+
 describe('LOCAL_RESTORE_PASSWORD_HASH that is none', () => {
   it('is a fault that names it, and lets nobody in', async () => {
     await deploy({ LOCAL_RESTORE: 'true', LOCAL_RESTORE_PASSWORD_HASH: 'pbkdf2-sha256$999999$c2FsdA$aGFzaA' })

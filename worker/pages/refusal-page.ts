@@ -185,6 +185,7 @@ export const ADVICE: Record<SignInReason | SessionReason, Words> = {
   password_wrong: { title: NOT_SIGNED_IN, advice: 'Read the password once more, and try again.' },
   password_spent: {
     title: NOT_SIGNED_IN,
-    advice: 'Another password is made when its hour is over; it then stands in the log of the Worker.',
+    advice:
+      'Deploy the Worker once more: another password is then made, and stands in its log. One of your own (LOCAL_RESTORE_PASSWORD_HASH) can be tried again after an hour.',
   },
 }

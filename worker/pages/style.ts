@@ -17,6 +17,7 @@ main { width: 100%; max-width: 30rem; background: var(--card); border: 1px solid
   padding: 2rem; box-shadow: 0 1px 2px rgb(0 0 0 / .05), 0 12px 32px rgb(0 0 0 / .06); overflow-wrap: anywhere; }
 h1 { margin: 0 0 1rem; font-size: 1.4rem; line-height: 1.3; overflow-wrap: break-word; text-wrap: balance; }
 p { margin: 0 0 1rem; }
+main > :last-child { margin-bottom: 0; }
 .dim { color: var(--dim); }
 .note { border-left: .25rem solid var(--warn); padding-left: .75rem; }
 a { color: var(--link); }
@@ -42,6 +43,7 @@ summary { cursor: pointer; color: var(--dim); }
 dl { margin: .75rem 0 0; }
 dt { color: var(--dim); }
 dd { margin: 0 0 .5rem; }
+dl > :last-child { margin: 0; }
 code { font: .9em/1.5 ui-monospace, monospace; }
 footer { margin: 1rem 0 0; max-width: 30rem; color: var(--dim); font-size: .8rem; text-align: center; overflow-wrap: anywhere; }
 @media (max-width: 30rem) { main { padding: 1.25rem; } .button { width: 100%; } }
