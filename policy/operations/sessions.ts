@@ -46,15 +46,27 @@ const EndSessions = z
     ),
     subject: Subject.optional(),
     session: SessionId.optional().describe('Of the person, only that one.'),
-    all: z.literal(true).optional().describe("Of the instance, the caller's own as well; needs confirm=all."),
+    all: z
+      .literal(true)
+      .optional()
+      .describe(
+        'Of the instance; needs confirm=all. The session that the request is made with goes on, unless "own" is there.',
+      ),
+    own: z
+      .literal(true)
+      .optional()
+      .describe('With "all": the session that the request is made with as well.'),
   })
-  .refine(({ user, issuer, subject, session, all }) => {
+  .refine(({ user, issuer, subject, session, all, own }) => {
     const targets = [user, issuer, all].filter((target) => target !== undefined).length
     const isPerson = user !== undefined || subject !== undefined
     return (
-      targets === 1 && (subject === undefined || issuer !== undefined) && (session === undefined || isPerson)
+      targets === 1 &&
+      (subject === undefined || issuer !== undefined) &&
+      (session === undefined || isPerson) &&
+      (own === undefined || all)
     )
-  }, 'must name one: "user", "issuer" with or without "subject", or "all"; "session" stands beside a person')
+  }, 'must name one: "user", "issuer" with or without "subject", or "all"; "session" stands beside a person, "own" beside "all"')
   .meta({ id: 'EndSessions' })
 
 const Confirm = z.strictObject({ confirm: z.string().max(200).optional() })

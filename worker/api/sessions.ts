@@ -2,11 +2,13 @@
 // it once more, which changes nothing.
 import type { OutputOf } from '../../policy/operations/table.ts'
 import { commit } from '../database/commit.ts'
+import { refreshDocuments } from '../documents/held.ts'
 import { principalId } from '../documents/published.ts'
 import { type Refusal, refuse } from '../refusal.ts'
-import { endSessions, endWide } from '../sessions/end.ts'
-import { sessionOf } from '../sessions/held.ts'
+import { endAllOthers, endSessions, endWide } from '../sessions/end.ts'
+import { isAlive, sessionOf } from '../sessions/held.ts'
 import type { SessionCopy, SessionSummary, Which } from '../sessions/session.ts'
+import { singleSignOnOf } from '../sessions/settings.ts'
 import { notFound, refuseInput } from './answers.ts'
 import type { Call, SomeHandlers } from './call.ts'
 
@@ -19,8 +21,7 @@ interface Person {
 
 export const sessionHandlers = {
   'me.sessions.list': async (call) => {
-    const { principal } = call
-    return { ok: true, body: { items: await list(call, [principal]) } }
+    return list(call, [call.principal])
   },
 
   'me.sessions.end': async (call) => {
@@ -35,7 +36,7 @@ export const sessionHandlers = {
 
   'sessions.list': async (call) => {
     const people = await peopleOf(call, call.query)
-    return people.ok ? { ok: true, body: { items: await list(call, people.people) } } : people
+    return people.ok ? list(call, people.people) : people
   },
 
   'sessions.end': async (call) => {
@@ -62,25 +63,35 @@ async function ownSession({ environment, request }: Call): Promise<SessionCopy |
   return found?.ok ? found.session.copy : null
 }
 
-async function list(call: Call, people: readonly Person[]): Promise<OutputOf<'sessions.list'>['items']> {
+/** An object does not know what has ended with all of an organization, nor how long sessions may be unused by now. */
+async function list(
+  call: Call,
+  people: readonly Person[],
+): Promise<{ ok: true; body: OutputOf<'sessions.list'> } | Refusal> {
+  const { environment } = call
+  const late = await refreshDocuments(environment)
+  if (late) return late
+  const settings = await singleSignOnOf(environment)
+  if ('ok' in settings) return settings
   const own = await ownSession(call)
   const lists = await Promise.all(
     people.map(async ({ issuer, subject }) => {
-      return call.environment.SESSIONS.getByName(await principalId(issuer, subject)).list()
+      return environment.SESSIONS.getByName(await principalId(issuer, subject)).list()
     }),
   )
-  return lists.flat().map((session) => resourceOf(session, own?.id ?? null))
+  const alive = lists.flat().filter((session) => isAlive(session, settings))
+  return { ok: true, body: { items: alive.map((session) => resourceOf(session, own?.id ?? null)) } }
 }
 
 function resourceOf(session: SessionSummary, own: string | null): OutputOf<'sessions.list'>['items'][number] {
+  const { id, issuer, subject, device, region, hosts, startedAt, lastSeenAt, expiresAt } = session
   const time = (at: number) => new Date(at).toISOString()
-  const { startedAt, lastSeenAt, expiresAt, ...rest } = session
   return {
-    ...rest,
+    ...{ id, issuer, subject, device, region, hosts },
     startedAt: time(startedAt),
     lastSeenAt: time(lastSeenAt),
     expiresAt: time(expiresAt),
-    current: session.id === own,
+    current: id === own,
   }
 }
 
@@ -132,11 +143,18 @@ async function endEverywhere(
   return { ok: true, body: { ended: null } }
 }
 
-/** The caller's own session ends as well: there is one time for all. */
-async function endAll(call: Call<Ending>): Promise<Ended> {
-  if (call.wishes.confirmed.has('all')) return endEverywhere(call, 'instance', '')
-  const detail = 'Everybody has to sign in anew, the caller too. Repeat it with "confirm=all".'
-  return refuse('confirmation_needed', detail, { members: { toConfirm: ['all'] } })
+/** Decision T6: whoever ends all stays signed in, unless that is to end as well. */
+async function endAll(call: Call<'sessions.end'>): Promise<Ended> {
+  if (!call.wishes.confirmed.has('all')) {
+    const detail = 'Everybody has to sign in anew. Repeat it with "confirm=all".'
+    return refuse('confirmation_needed', detail, { members: { toConfirm: ['all'] } })
+  }
+  const own = call.body.own ? null : await ownSession(call)
+  if (own === null) return endEverywhere(call, 'instance', '')
+  const audited = await audit(call, '', 'all', { kind: 'instance', except: own.id })
+  if (audited) return audited
+  await endAllOthers(call.environment, own)
+  return { ok: true, body: { ended: null } }
 }
 
 /** Null when it is written. */

@@ -1,9 +1,10 @@
 // Ends sessions, for certain: a principal's in its object, which tells the change feed; those of a whole organization,
 // issuer or instance by one row of the feed, which touches no session.
 import { clock } from '../clock.ts'
+import type { End } from '../documents/published.ts'
 import type { Environment } from '../environment.ts'
 import { principalsOfSid, principalsOfSub } from './index-names.ts'
-import type { EndedSession, Which } from './session.ts'
+import type { EndedSession, SessionCopy, Which } from './session.ts'
 
 /** Durable once it returns. `why` goes into the log. */
 export async function endSessions(
@@ -21,7 +22,19 @@ export async function endWide(
   kind: 'organization' | 'issuer' | 'instance',
   key: string,
 ): Promise<void> {
-  await environment.PUBLISHER.getByName('instance').announceEnd([{ kind, key, version: clock.now() }])
+  await announce(environment, { kind, key, version: clock.now() })
+}
+
+/** All sessions of the instance but that one. */
+export async function endAllOthers(environment: Environment, kept: SessionCopy): Promise<void> {
+  const now = clock.now()
+  // First, so that no isolate learns of the end and not of the exception.
+  await environment.SESSIONS.getByName(kept.principal).keep(kept.id, now)
+  await announce(environment, { kind: 'instance', key: '', version: now })
+}
+
+async function announce(environment: Environment, end: End): Promise<void> {
+  await environment.PUBLISHER.getByName('instance').announceEnd([end])
 }
 
 /** What an issuer's logout token or front channel names. A `sid` means one session, a `sub` all of a person. */

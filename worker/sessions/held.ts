@@ -23,6 +23,8 @@ export interface HeldSession {
   cookie: string
   /** When it was read from its object, in milliseconds since the epoch. */
   readAt: number
+  /** When it was used last, as far as this isolate knows: its object is told once a minute. */
+  usedAt: number
   /** The number of the last change that was known then. */
   known: number
   /** The principal made of it last, and of what (principal.ts). */
@@ -151,31 +153,71 @@ async function read(
   // Whatever changes while it is read may or may not be in it.
   const [known, readAt] = [changes, clock.now()]
   const copy = await environment.SESSIONS.getByName(opened.principal).find(opened.hash, host)
-  const session: HeldSession | 'gone' =
-    copy === null ? 'gone' : { copy, cookie, readAt, known, made: null, admissions: new Map() }
-  held.set(keyOf(request, cookie), session)
+  const key = keyOf(request, cookie)
+  const before = held.get(key)
+  const usedBefore = before === undefined || before === 'gone' ? 0 : before.usedAt
+  const session: HeldSession | 'gone' = copy === null ? 'gone' : hold(copy, { cookie, readAt, known })
+  if (session !== 'gone') session.usedAt = Math.max(session.usedAt, usedBefore)
+  held.set(key, session)
   return session
 }
 
+function hold(copy: SessionCopy, read: Pick<HeldSession, 'cookie' | 'readAt' | 'known'>): HeldSession {
+  return { copy, ...read, usedAt: copy.lastSeenAt, made: null, admissions: new Map() }
+}
+
+/** What of a session tells whether its time is over. */
+type Lived = Pick<SessionCopy, 'issuer' | 'organization' | 'startedAt' | 'expiresAt' | 'keptAt'>
+
 /** Null when it is alive. */
-function judge({ copy }: HeldSession, settings: SingleSignOn): Refusal | null {
-  const { startedAt, lastSeenAt, expiresAt, issuer, organization } = copy
-  const end = Math.max(
-    ends.instance,
-    ends.issuer.get(issuer) ?? 0,
-    organization === null ? 0 : (ends.organization.get(organization) ?? 0),
-  )
-  if (startedAt <= end) return refuse('session_ended', 'An admin has ended the sessions it is one of.')
+function judge({ copy, usedAt }: HeldSession, settings: SingleSignOn): Refusal | null {
+  return judgeLived(copy, Math.max(copy.lastSeenAt, usedAt), settings)
+}
+
+/** Of those that an object lists: whether it may still be used anywhere. */
+export function isAlive(session: Lived & { lastSeenAt: number }, settings: SingleSignOn): boolean {
+  return judgeLived(session, session.lastSeenAt, settings) === null
+}
+
+function judgeLived(session: Lived, usedAt: number, settings: SingleSignOn): Refusal | null {
+  const { startedAt } = session
+  const end = wideEnd(session)
+  if (end > 0) {
+    return refuse('session_ended', 'An admin has ended the sessions it is one of.', { endedAt: end })
+  }
   const now = clock.now()
-  if (now >= Math.min(expiresAt, startedAt + settings.lifetimeSeconds * 1000)) {
+  if (now >= endOf(session, settings)) {
     return refuse('session_expired', `It began ${seconds(now - startedAt)} s ago and has lived its time.`)
   }
-  if (now - lastSeenAt < settings.inactivityTimeoutSeconds * 1000) return null
-  return refuse('session_expired', `It was not used for ${seconds(now - lastSeenAt)} s.`)
+  if (now - usedAt < settings.inactivityTimeoutSeconds * 1000) return null
+  return refuse('session_expired', `It was not used for ${seconds(now - usedAt)} s.`)
+}
+
+/** When it ended with all of its instance, issuer or organization (milliseconds since the epoch); 0: it has not. */
+function wideEnd({ startedAt, keptAt, issuer, organization }: Lived): number {
+  const own = Math.max(
+    ends.issuer.get(issuer) ?? 0,
+    organization === null ? 0 : lastEndIn(organization),
+    keptAt !== null && ends.instance <= keptAt ? 0 : ends.instance,
+  )
+  return startedAt <= own ? own : 0
+}
+
+/** However it is used, it ends then (milliseconds since the epoch). */
+export function endOf(
+  { startedAt, expiresAt }: Pick<SessionCopy, 'startedAt' | 'expiresAt'>,
+  settings: SingleSignOn,
+): number {
+  return Math.min(expiresAt, startedAt + settings.lifetimeSeconds * 1000)
 }
 
 function seconds(milliseconds: number): number {
   return Math.floor(milliseconds / 1000)
+}
+
+/** Sessions that began until then are no good in the organization (milliseconds since the epoch); 0: all are. */
+export function lastEndIn(organization: string): number {
+  return ends.organization.get(organization) ?? 0
 }
 
 /**
@@ -183,14 +225,15 @@ function seconds(milliseconds: number): number {
  * may be used there.
  */
 export function endedIn({ copy }: HeldSession, organization: string): number | null {
-  const end = ends.organization.get(organization)
-  return end !== undefined && copy.startedAt <= end ? end : null
+  const end = lastEndIn(organization)
+  return copy.startedAt <= end ? end : null
 }
 
 /** Behind the request, once a minute at most. */
 function touch(environment: Environment, session: HeldSession): void {
   const { copy } = session
   const now = clock.now()
+  session.usedAt = now
   if (now - copy.lastSeenAt < TOUCH_MS) return
   copy.lastSeenAt = now
   waitUntil(

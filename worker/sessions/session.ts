@@ -3,7 +3,7 @@ import type { Claims, LastKnownGroups } from '../../policy/principal.ts'
 
 /** A session's secret on one host: the host's cookie has the secret, the object its hash. */
 export interface HostCookie {
-  /** Host and port of the gateway host or fronted host. */
+  /** Gateway host or fronted host, without a port: cookies know none. */
   host: string
   /** SHA-256 of the secret, base64url. */
   hash: string
@@ -34,13 +34,15 @@ export interface SessionCopy {
   claimsAt: number
   /** However it is used, it ends here. */
   expiresAt: number
+  /** Ends of the whole instance up to then have left it out: whoever ends all others stays. */
+  keptAt: number | null
   /** Whether a refresh token is kept, so that claims can be renewed without the browser. */
   renewable: boolean
 }
 
 /** What the callback gives the object. */
 export interface NewSession
-  extends Omit<SessionCopy, 'principal' | 'lastSeenAt' | 'renewable' | 'lastKnown'> {
+  extends Omit<SessionCopy, 'principal' | 'lastSeenAt' | 'keptAt' | 'renewable' | 'lastKnown'> {
   cookie: HostCookie
   /** The issuer's own names of the session and the person: what logout tokens name. */
   sid: string | null
@@ -61,16 +63,14 @@ export interface NewSession
 }
 
 /** What people see of a session. */
-export interface SessionSummary {
-  id: string
-  issuer: string
-  subject: string
+export interface SessionSummary
+  extends Pick<
+    SessionCopy,
+    'id' | 'issuer' | 'subject' | 'organization' | 'startedAt' | 'lastSeenAt' | 'expiresAt' | 'keptAt'
+  > {
   device: string
   region: string | null
   hosts: string[]
-  startedAt: number
-  lastSeenAt: number
-  expiresAt: number
 }
 
 /** What is left to be done when a session has ended: signing out at the issuer. */
