@@ -13,7 +13,7 @@ import Provider, {
   type TokenEndpointGrantContext,
 } from 'oidc-provider'
 import { type IdpKeys, loadIdpKeys } from './idp-keys.ts'
-import { errorPage, PAGE_HEADERS, signedOutPage, signInPage, signOutPage } from './idp-pages.ts'
+import { errorPage, signedOutPage, signInPage, signOutPage } from './idp-pages.ts'
 import { memoryStore } from './idp-store.ts'
 import { loopbackOrigin, serveLoopback } from './loopback.ts'
 import {
@@ -25,6 +25,7 @@ import {
   TOKEN_SECONDS,
   TOKEN_SECONDS_MAX,
 } from './names.ts'
+import { PAGE_HEADERS } from './page.ts'
 import { checkPassword, claimsOf, findPerson } from './people.ts'
 
 const HOUR_SECONDS = 3600
@@ -48,13 +49,16 @@ export interface IdpOptions {
 
 export interface Idp {
   issuer: string
+  /** Of the client `postern`. */
+  clientSecret: string
   close(): Promise<void>
 }
 
 export async function startIdp(options: IdpOptions): Promise<Idp> {
   const { port, keysFile, log = console.error } = options
   const issuer = loopbackOrigin('localhost', port)
-  const provider = new Provider(issuer, configuration(options, await loadIdpKeys(keysFile)))
+  const keys = await loadIdpKeys(keysFile)
+  const provider = new Provider(issuer, configuration(options, keys))
   provider.registerGrantType(TOKEN_GRANT, issueToken, TOKEN_PARAMETERS)
   provider.on('server_error', (_ctx, error) => log(`demo IdP: ${error.stack}`))
   // Koa prints what nobody listens to; but a browser that goes away in the middle is no fault.
@@ -67,7 +71,7 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
     await interact(provider, ctx as unknown as KoaContextWithOIDC)
   })
   const server = await serveLoopback(port, provider.callback())
-  return { issuer, close: server.close }
+  return { issuer, clientSecret: keys.clientSecret, close: server.close }
 }
 
 function configuration(options: IdpOptions, keys: IdpKeys): Configuration {

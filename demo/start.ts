@@ -69,7 +69,10 @@ async function run(lifetime: Lifetime, ports: Ports, folder: string): Promise<vo
 
   const file = join(folder, 'worker.js')
   lifetime.onEnd(stopBuilder)
-  await buildWorker({ policy: readPolicy(idp.issuer, upstream.origin), outFile: file })
+  await buildWorker({
+    policy: readPolicy(ports, { issuer: idp.issuer, upstream: upstream.origin }),
+    outFile: file,
+  })
   await stopBuilder()
   lifetime.onEnd(bindChildren('workerd'))
   const starting = startLocalWorker({
@@ -79,6 +82,7 @@ async function run(lifetime: Lifetime, ports: Ports, folder: string): Promise<vo
       GATEWAY_ORIGINS: gateway,
       POSTERN_SECRET: keepSecret(join(folder, 'secret')),
       DANGEROUSLY_ALLOW_LOOPBACK: 'true',
+      DEMO_CLIENT_SECRET: idp.clientSecret,
       ...(process.env.LOCAL_RESTORE ? { LOCAL_RESTORE: process.env.LOCAL_RESTORE } : {}),
     },
     persistTo: join(folder, 'state'),
@@ -114,9 +118,10 @@ function keepSecret(file: string): string {
 }
 
 /** The demo's policy names the default ports. */
-function readPolicy(issuer: string, upstream: string) {
+function readPolicy({ gateway }: Ports, { issuer, upstream }: { issuer: string; upstream: string }) {
   const file = 'demo/policy.yaml'
   const text = readFileSync(join(ROOT, file), 'utf8')
+    .replaceAll(`.localhost:${GATEWAY_PORT}`, `.localhost:${gateway.port}`)
     .replaceAll(`http://localhost:${IDP_PORT}`, issuer)
     .replaceAll(`http://127.0.0.1:${UPSTREAM_PORT}`, upstream)
   return { text, file }
@@ -153,9 +158,9 @@ function printWelcome(ports: Ports, folder: string): void {
   Demo people and their groups (the password is the name):
 ${people.join('\n')}
 
-In a browser, sign in as one of them, and go to the other host without being asked again:
+${isRestoring() ? RESTORING : SIGNING_IN}
 
-  ${app}/whoami
+  ${path}
   ${loopbackOrigin('other.localhost', gateway.port)}/whoami
   ${loopbackOrigin('127.0.0.1', gateway.port)}/logout
 
@@ -165,6 +170,15 @@ Try, in another terminal:
   curl ${bearer('alice')} ${path}
   curl -X POST ${bearer('bob')} ${path}
 `)
+}
+
+const SIGNING_IN =
+  'In a browser, sign in as one of them, go to the other host without being asked again, and sign out of both:'
+const RESTORING =
+  'LOCAL_RESTORE is set: in a browser, sign in with the password that is printed here when you open the first of:'
+
+function isRestoring(): boolean {
+  return process.env.LOCAL_RESTORE === 'true'
 }
 
 function shortPath(folder: string): string {

@@ -20,6 +20,8 @@ export interface StackOptions {
   /** YAML, or JSON which is YAML. */
   policy: string
   isolates?: number
+  /** Of the first isolate, for a browser that is told where it is; a free one unless set. */
+  port?: number
   /** Other Workers that it is bound to, by the name of the binding. */
   services?: LocalWorkerOptions['services']
   /** Over the usual variables; null leaves one out. */
@@ -112,7 +114,7 @@ interface Running {
 }
 
 async function run(options: StackOptions, folder: string, secret: string, logs: string[]): Promise<Running> {
-  const { policy, isolates = 1, variables = {} } = options
+  const { policy, isolates = 1, port: first = 0, variables = {} } = options
   const file = join(folder, 'bundle/worker.js')
   const template = await readFile(inject('bundle'), 'utf8')
   await mkdir(dirname(file), { recursive: true })
@@ -125,7 +127,7 @@ async function run(options: StackOptions, folder: string, secret: string, logs: 
   }
   const local = await startLocalWorker({
     file,
-    ports: Array.from({ length: isolates }, () => 0),
+    ports: Array.from({ length: isolates }, (_, index) => (index === 0 ? first : 0)),
     variables: Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)) as Record<
       string,
       string
