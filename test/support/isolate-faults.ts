@@ -25,4 +25,6 @@ export interface IsolateCounts {
   /** Of documents. */
   publisherReads: number
   feedCalls: number
+  /** Of objects of sessions. */
+  sessionCalls: number
 }

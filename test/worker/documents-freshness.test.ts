@@ -187,6 +187,7 @@ describe('the request path', () => {
       kvReads: 0,
       publisherReads: 0,
       feedCalls: 0,
+      sessionCalls: 0,
     })
   })
 

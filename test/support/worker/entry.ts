@@ -7,6 +7,7 @@ import type { Environment } from '../../../worker/environment.ts'
 import { PrincipalObject as ProductionPrincipal } from '../../../worker/principals/principal-object.ts'
 import { PublisherObject as ProductionPublisher } from '../../../worker/publisher/publisher-object.ts'
 import type { Authorizer } from '../../../worker/rpc.ts'
+import { SessionsObject as ProductionSessions } from '../../../worker/sessions/sessions-object.ts'
 import { setTestFaults, withTestFaults } from './faults.ts'
 import { setIsolateFaults, withIsolateFaults } from './isolate-faults.ts'
 
@@ -23,6 +24,11 @@ export class PrincipalObject extends ProductionPrincipal {
     super(context, withTestFaults(environment))
   }
 }
+export class SessionsObject extends ProductionSessions {
+  constructor(context: DurableObjectState, environment: Environment) {
+    super(context, withTestFaults(environment))
+  }
+}
 
 export default {
   async fetch(request: Request, environment: Environment, context: ExecutionContext): Promise<Response> {
@@ -33,6 +39,7 @@ export default {
     if (request.url.endsWith('/.test/publish')) return publish(environment)
     if (request.url.includes('/.test/faults?')) return setTestFaults(request)
     if (request.url.endsWith('/.test/publisher')) return callTestPublisher(request, environment)
+    if (request.url.endsWith('/.test/sessions')) return callTestSessions(request, environment)
     return worker.fetch(request, withIsolateFaults(environment), context)
   },
 }
@@ -64,4 +71,18 @@ async function callTestPublisher(request: Request, environment: Environment): Pr
     (...args: unknown[]) => Promise<unknown>
   >
   return Response.json((await publisher[method]?.(...args)) ?? null)
+}
+
+/** The body names a principal's object, a method of it and its arguments. */
+async function callTestSessions(request: Request, environment: Environment): Promise<Response> {
+  const { principal, method, args } = await request.json<{
+    principal: string
+    method: string
+    args: unknown[]
+  }>()
+  const sessions = environment.SESSIONS.getByName(principal) as unknown as Record<
+    string,
+    (...args: unknown[]) => Promise<unknown>
+  >
+  return Response.json((await sessions[method]?.(...args)) ?? null)
 }

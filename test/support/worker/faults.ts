@@ -1,14 +1,14 @@
-// What tests may do to the bindings of the publisher's and the principals' objects: KV or D1 that fails, and which
+// What tests may do to the bindings of objects: KV or D1 that fails, a change feed that cannot be told of ends, and which
 // keys were put into KV. Faults at an isolate's own bindings are isolate-faults.ts's.
 import type { Environment } from '../../../worker/environment.ts'
 
-const faults = { kv: false, d1: false }
+const faults = { kv: false, d1: false, feed: false }
 const puts: string[] = []
 
-/** `?kv=fails|works&d1=fails|works`; what is not named stays. Answers the keys put since the last time. */
+/** `?kv=fails|works&d1=fails|works&feed=fails|works`; what is not named stays. Answers the keys put since the last time. */
 export function setTestFaults(request: Request): Response {
   const { searchParams } = new URL(request.url)
-  for (const name of ['kv', 'd1'] as const) {
+  for (const name of ['kv', 'd1', 'feed'] as const) {
     const wanted = searchParams.get(name)
     if (wanted !== null) faults[name] = wanted === 'fails'
   }
@@ -20,9 +20,14 @@ export function withTestFaults(environment: Environment): Environment {
     get(target, name) {
       if (name === 'KV') return testKv(target.KV)
       if (name === 'DB' && faults.d1) return undefined
+      if (name === 'PUBLISHER' && faults.feed) return UNTOLD
       return Reflect.get(target, name)
     },
   })
+}
+
+const UNTOLD = {
+  getByName: () => ({ announceEnd: () => Promise.reject(new Error('the feed is out of order')) }),
 }
 
 function testKv(kv: KVNamespace): KVNamespace {

@@ -4,7 +4,7 @@ import type { Environment } from '../../../worker/environment.ts'
 import type { IsolateCounts, IsolateFaults } from '../isolate-faults.ts'
 
 let faults: IsolateFaults = {}
-const counts: IsolateCounts = { statements: 0, kvReads: 0, publisherReads: 0, feedCalls: 0 }
+const counts: IsolateCounts = { statements: 0, kvReads: 0, publisherReads: 0, feedCalls: 0, sessionCalls: 0 }
 
 /** The body is the faults from here on; the answer, how often what was asked since the last time. */
 export async function setIsolateFaults(request: Request): Promise<Response> {
@@ -30,6 +30,9 @@ export function withIsolateFaults(environment: Environment): Environment {
     }),
     PUBLISHER: override(environment.PUBLISHER, {
       getByName: (name: string) => publisher(environment.PUBLISHER.getByName(name)),
+    }),
+    SESSIONS: override(environment.SESSIONS, {
+      getByName: (name: string) => sessions(environment.SESSIONS.getByName(name)),
     }),
   } as Environment
   wrapped.set(environment, made)
@@ -96,4 +99,16 @@ function publisher(stub: Publisher) {
     auditHeads: async (chain: string) => stub.auditHeads(chain),
     auditChains: async () => stub.auditChains(),
   }
+}
+
+/** Every method of such an object is a call. */
+function sessions(stub: ReturnType<Environment['SESSIONS']['getByName']>) {
+  return new Proxy(stub, {
+    get(target, name) {
+      counts.sessionCalls += 1
+      const method = Reflect.get(target, name) as unknown as (...args: unknown[]) => unknown
+      // A member of a method of a stub would be asked of the other side.
+      return (...args: unknown[]) => Reflect.apply(method, target, args)
+    },
+  })
 }
