@@ -247,6 +247,8 @@ export class SessionsObject extends DurableObject<Environment> {
   }
 
   async #tellNow(): Promise<void> {
+    // Somebody else has told all, and nothing was left.
+    if (!hasSessions(this.#sql)) return
     const { ends, last } = owedEnds(this.#sql)
     if (ends.length > 0) {
       // Written together with what is owed: should the object end within the call, the alarm goes on.
