@@ -8,7 +8,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { type Idp, startIdp } from '../../demo/idp.ts'
-import { loopbackOrigin } from '../../demo/loopback.ts'
+import { loopbackOrigin, serveLoopback } from '../../demo/loopback.ts'
 import { GATEWAY_PORT, IDP_PORT, UPSTREAM_PORT } from '../../demo/names.ts'
 import { startUpstream } from '../../demo/upstream.ts'
 import { startStack, type Stack as TestStack } from '../support/stack.ts'
@@ -19,12 +19,16 @@ export const INACTIVITY_SECONDS = 120
 
 export interface BrowserSetting {
   stack: TestStack
+  /** The stack's. */
+  variables: Record<string, string>
   idp: Idp
   /** Of globex. */
   ownIdp: Idp
   /** For the browser's own files. */
   folder: string
   at: Place
+  /** Makes a page with this content on a site that is none of ours, and returns its address. */
+  elsewhere(content: string): string
   close(): Promise<void>
 }
 
@@ -47,20 +51,29 @@ async function startBrowserSetting(): Promise<BrowserSetting> {
   const idp = await startProvider('idp', ports.IDP_PORT)
   const ownIdp = await startProvider('own', (await freePorts()).PORT)
   const upstream = await startUpstream({ port: Number(ports.UPSTREAM_PORT) })
-  const stack = await startStack({
-    policy: policyOf({ port, idp: idp.issuer, ownIdp: ownIdp.issuer, upstream: upstream.origin }),
-    port,
-    variables: { GATEWAY_ORIGINS: gateway, DEMO_CLIENT_SECRET: idp.clientSecret },
+  let foreign = ''
+  const elsewhere = await serveLoopback(0, (_request, response) => {
+    response
+      .writeHead(200, { 'content-type': 'text/html' })
+      .end(`<!doctype html><h1>Elsewhere</h1>${foreign}`)
   })
+  const variables = { GATEWAY_ORIGINS: gateway, DEMO_CLIENT_SECRET: idp.clientSecret }
+  const policy = policyOf({ port, idp: idp.issuer, ownIdp: ownIdp.issuer, upstream: upstream.origin })
+  const stack = await startStack({ policy, port, variables })
   return {
     stack,
+    variables,
     idp,
     ownIdp,
     folder,
     at: (host, path) => `http://${host}:${port}${path}`,
+    elsewhere: (content) => {
+      foreign = content
+      return `http://elsewhere.localhost:${elsewhere.port}/`
+    },
     close: async () => {
       await stack.close()
-      await Promise.all([idp.close(), ownIdp.close(), upstream.close()])
+      await Promise.all([elsewhere.close(), idp.close(), ownIdp.close(), upstream.close()])
       rmSync(folder, { recursive: true, force: true })
     },
   }

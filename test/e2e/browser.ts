@@ -49,15 +49,6 @@ export async function newPerson(
   return { context, complaints }
 }
 
-const FOREIGN = 'http://foreign.example/'
-
-/** @returns the address of a page with this content, on a site that is none of ours. */
-export async function foreignPage(context: BrowserContext, content: string): Promise<string> {
-  const body = `<!doctype html><title>Elsewhere</title><h1>Elsewhere</h1>${content}`
-  await context.route(FOREIGN, (route) => route.fulfill({ contentType: 'text/html', body }))
-  return FOREIGN
-}
-
 const ASKS_PASSWORD = 'input[name=password]'
 
 /** Whether the demo identity provider asks who somebody is. */

@@ -2,15 +2,7 @@
 // hostile provider or a forged answer meets is the worker tier's business, signing out sign-out.test.ts's.
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import {
-  fillSignIn,
-  foreignPage,
-  greeted,
-  isAsked,
-  launchWithoutCookies,
-  newPerson,
-  submitSignIn,
-} from './browser.ts'
+import { fillSignIn, greeted, isAsked, launchWithoutCookies, newPerson, submitSignIn } from './browser.ts'
 import { INACTIVITY_SECONDS, type Place, useBrowser } from './browser-setting.ts'
 
 const test = useBrowser()
@@ -188,7 +180,7 @@ describe('signing in', () => {
     const write = async (url: string) => (await fetch(url, { method: 'POST', body: 'x' })).status
     expect(await page.evaluate(write, PAYMENTS)).toBe(200)
     const form = `<form method="post" action="${at('app.localhost', PAYMENTS)}"><button>win a prize</button></form>`
-    await page.goto(await foreignPage(test.context, form))
+    await page.goto(test.setting.elsewhere(form))
     const [response] = await Promise.all([
       page.waitForResponse(at('app.localhost', PAYMENTS)),
       page.click('button'),

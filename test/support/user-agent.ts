@@ -29,8 +29,8 @@ export interface VisitOptions {
   /** Sent as a form. */
   form?: Record<string, string>
   headers?: Record<string, string>
-  /** Address of the page that leads there; without, the person typed it. */
-  from?: string
+  /** The page that leads there, or its address; without, the person typed it. */
+  from?: string | Visit
 }
 
 export interface UserAgent {
@@ -47,17 +47,22 @@ export interface UserAgent {
 
 interface Cookie {
   value: string
+  path: string
   sameSite: 'strict' | 'lax' | 'none'
   /** Milliseconds since the epoch. */
   expires: number
 }
 
+type Site = 'none' | 'same-origin' | 'same-site' | 'cross-site'
+
 interface Sending {
   url: URL
   method: 'GET' | 'POST'
   body: string | undefined
-  /** Between the page it comes from and where it goes. */
-  site: 'none' | 'same-origin' | 'same-site' | 'cross-site'
+  /** Between the page it comes from, with all that it came by, and where it goes. */
+  site: Site
+  /** The same of the page alone, which is what cookies go by. */
+  own: Site
   mode: 'navigate' | 'cors'
   headers: Record<string, string>
 }
@@ -79,8 +84,8 @@ export function createUserAgent({ stack }: { stack: Stack }): UserAgent {
         return [key.toLowerCase(), rest.join('=')] as const
       }),
     )
-    const maxAge = said.get('max-age')
-    if (maxAge !== undefined && Number(maxAge) <= 0) {
+    const expires = expiryOf(said.get('max-age'), said.get('expires'))
+    if (expires <= now()) {
       jarOf(host).delete(name)
       return
     }
@@ -88,8 +93,7 @@ export function createUserAgent({ stack }: { stack: Stack }): UserAgent {
     // RFC 6265bis 4.1.3.2: else the browser drops it.
     if (name.startsWith('__Host-') && !whole) throw new Error(`${name} is no cookie that a browser keeps`)
     const sameSite = (said.get('samesite')?.toLowerCase() ?? 'lax') as Cookie['sameSite']
-    const expires = maxAge === undefined ? Number.POSITIVE_INFINITY : now() + Number(maxAge) * 1000
-    jarOf(host).set(name, { value, sameSite, expires })
+    jarOf(host).set(name, { value, path: said.get('path') ?? '/', sameSite, expires })
   }
 
   const cookieHeader = (host: string, may: (cookie: Cookie) => boolean): Record<string, string> => {
@@ -97,11 +101,14 @@ export function createUserAgent({ stack }: { stack: Stack }): UserAgent {
     return fit.length === 0 ? {} : { cookie: fit.map(([name, { value }]) => `${name}=${value}`).join('; ') }
   }
 
-  const sendOnce = async ({ url, method, body, site, mode, headers }: Sending): Promise<Answer> => {
-    const isOwn = site !== 'cross-site'
-    const jar = cookieHeader(url.hostname, ({ sameSite }) => {
-      if (isOwn || sameSite === 'none') return true
-      return sameSite === 'lax' && mode === 'navigate' && method === 'GET'
+  const sendOnce = async ({ url, method, body, site, own, mode, headers }: Sending): Promise<Answer> => {
+    const jar = cookieHeader(url.hostname, ({ sameSite, path }) => {
+      if (!isBelow(url.pathname, path)) return false
+      if (own !== 'cross-site') return true
+      // Scripts of other sites get none, whether they ask for them or not: browsers keep third parties apart.
+      if (mode === 'cors') return false
+      if (sameSite === 'none') return true
+      return sameSite === 'lax' && method === 'GET'
     })
     const all = {
       'sec-fetch-site': site,
@@ -117,33 +124,31 @@ export function createUserAgent({ stack }: { stack: Stack }): UserAgent {
   }
 
   const visit: UserAgent['visit'] = async (address, options = {}) => {
+    const { from } = options
     let url = new URL(address)
     let { method = 'GET' } = options
     let body = options.form && new URLSearchParams(options.form).toString()
-    let site = siteBetween(options.from, url)
-    const origin = options.from === undefined ? 'null' : new URL(options.from).origin
+    let site = siteBetween(from, url)
+    let origin = originOf(from)
     const hops: Hop[] = []
     for (;;) {
       const posted: Record<string, string> =
         method === 'POST' ? { 'content-type': 'application/x-www-form-urlencoded', origin } : {}
-      const headers = { ...posted, ...options.headers }
-      const {
-        status,
-        headers: answered,
-        text,
-      } = await sendOnce({
-        ...{ url, method, body, site, headers },
-        mode: 'navigate',
+      const answer = await sendOnce({
+        ...{ url, method, body, site, own: siteBetween(from, url), mode: 'navigate' },
+        headers: { ...posted, ...options.headers },
       })
-      const location = answered.location ?? null
-      hops.push({ url: url.href, method, status, headers: answered, location })
+      const { status, headers, text } = answer
+      const location = headers.location ?? null
+      hops.push({ url: url.href, method, status, headers, location })
       if (location === null || status < 300 || status > 399) {
-        return { url: url.href, status, headers: answered, text, hops }
+        return { url: url.href, status, headers, text, hops }
       }
       if (hops.length === HOPS_MAX) throw new Error(`more than ${HOPS_MAX} redirects, at last to ${location}`)
       const next = new URL(location, url)
-      // A chain that has been on another site stays cross-site, as in Chromium.
+      // A chain that has been on another site stays cross-site, and what another origin sends on has none of its own.
       if (site !== 'none' && siteBetween(url.href, next) === 'cross-site') site = 'cross-site'
+      if (next.origin !== url.origin) origin = 'null'
       if (status !== 307 && status !== 308) [method, body] = ['GET', undefined]
       url = next
     }
@@ -157,20 +162,13 @@ export function createUserAgent({ stack }: { stack: Stack }): UserAgent {
       const from = options.from ?? url.origin
       const site = siteBetween(from, url)
       const origin: Record<string, string> =
-        method === 'GET' && site === 'same-origin' ? {} : { origin: new URL(from).origin }
+        method === 'GET' && site === 'same-origin' ? {} : { origin: addressOf(from).origin }
       const type: Record<string, string> = form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}
       const headers = { ...origin, ...type, ...options.headers }
-      const {
-        status,
-        headers: answered,
-        text,
-      } = await sendOnce({
-        ...{ url, method, body, site, headers },
-        mode: 'cors',
-      })
-      const location = answered.location ?? null
-      const hops = [{ url: url.href, method, status, headers: answered, location }]
-      return { url: url.href, status, headers: answered, text, hops }
+      const answer = await sendOnce({ url, method, body, site, own: site, headers, mode: 'cors' })
+      const location = answer.headers.location ?? null
+      const hops = [{ url: url.href, method, status: answer.status, headers: answer.headers, location }]
+      return { url: url.href, status: answer.status, headers: answer.headers, text: answer.text, hops }
     },
     cookies: (host) =>
       new Map(
@@ -184,12 +182,35 @@ export function createUserAgent({ stack }: { stack: Stack }): UserAgent {
 }
 
 /** Every name here is a site of its own: `*.localhost` and `*.test` are no public suffixes that share one. */
-function siteBetween(from: string | undefined, to: URL): Sending['site'] {
+function siteBetween(from: string | Visit | undefined, to: URL): Site {
   if (from === undefined) return 'none'
-  const page = new URL(from)
+  const page = addressOf(from)
   if (page.origin === to.origin) return 'same-origin'
-  return page.hostname === to.hostname ? 'same-site' : 'cross-site'
+  return page.hostname === to.hostname && page.protocol === to.protocol ? 'same-site' : 'cross-site'
 }
+
+function addressOf(from: string | Visit): URL {
+  return new URL(typeof from === 'string' ? from : from.url)
+}
+
+/** Of a form: a page that tells nobody where it is does not tell its origin, either. */
+function originOf(from: string | Visit | undefined): string {
+  if (from === undefined) return 'null'
+  const isQuiet = typeof from !== 'string' && from.headers['referrer-policy'] === 'no-referrer'
+  return isQuiet ? 'null' : addressOf(from).origin
+}
+
+/** RFC 6265 5.1.4. */
+function isBelow(path: string, cookiePath: string): boolean {
+  return path === cookiePath || path.startsWith(cookiePath.endsWith('/') ? cookiePath : `${cookiePath}/`)
+}
+
+/** Milliseconds since the epoch; RFC 6265 5.3: Max-Age goes before. */
+function expiryOf(maxAge: string | undefined, expires: string | undefined): number {
+  if (maxAge !== undefined) return now() + Number(maxAge) * 1000
+  return expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(expires)
+}
+
 function dial(
   stack: Stack,
   url: URL,
