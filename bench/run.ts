@@ -5,12 +5,14 @@ import { controlSuite } from './control.ts'
 import { gatewaySuite } from './gateway.ts'
 import { policySuite } from './policy.ts'
 import { createReport, type Report } from './report.ts'
+import { revocationSuite } from './revocation.ts'
 import { CORES, pinLoadGenerator } from './workerd.ts'
 
 const SUITES: Record<string, (report: Report) => Promise<void>> = {
   gateway: gatewaySuite,
   policy: policySuite,
   control: controlSuite,
+  revocation: revocationSuite,
 }
 
 const { values, positionals } = parseArgs({

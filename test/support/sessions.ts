@@ -3,7 +3,7 @@
 import { createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { principalId } from '../../worker/documents/published.ts'
 import type { NewSession, SessionSummary } from '../../worker/sessions/session.ts'
-import { GATEWAY_HOST, type Stack } from './stack.ts'
+import type { Stack } from './stack.ts'
 import { secondsAhead } from './time.ts'
 
 export const SESSION_COOKIE = '__Host-postern-session'
@@ -23,13 +23,13 @@ export interface StartOptions extends Partial<NewSession> {
   /** The instance's POSTERN_SECRET. */
   secret: string
   /** The host whose browser has it. */
-  host?: string
+  host: string
 }
 
 /** What is given of a session goes over what is usual; `claims` and `issuer` must fit a record that people sign in with. */
 export async function startSession(
   stack: Stack,
-  { secret, host = GATEWAY_HOST, ...given }: StartOptions,
+  { secret, host, ...given }: StartOptions,
 ): Promise<StartedSession> {
   const session = newSession(given)
   const principal = await principalId(session.issuer, session.subject)
