@@ -8,9 +8,14 @@ const USUAL_PATHS = [
   '/usr/bin/chromium-browser',
   '/usr/bin/google-chrome',
   '/usr/bin/google-chrome-stable',
+  '/snap/bin/chromium',
+  '/opt/homebrew/bin/chromium',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
 ]
+
+const APT_GET = '/usr/bin/apt-get'
+const INSTALL_MS_MAX = 10 * 60 * 1000
 
 /** Null where there is none. */
 export function findChromium(): string | null {
@@ -22,16 +27,26 @@ export function findChromium(): string | null {
 /** Says what to do where it cannot be installed; the browser tests then fail by themselves. */
 export function installChromium(): void {
   if (findChromium() !== null) return
-  console.log('Chromium is missing; it is installed from the packages of this machine.')
+  const { CHROMIUM_PATH } = process.env
+  if (!CHROMIUM_PATH && existsSync(APT_GET)) installFromPackages()
+  if (findChromium() !== null) return
+  const what = CHROMIUM_PATH
+    ? `CHROMIUM_PATH names ${CHROMIUM_PATH}, where nothing is.`
+    : 'There is no Chromium.'
+  console.error(`${what} The browser tests need it: install it (Debian: apt-get install chromium),`)
+  console.error('or name one: CHROMIUM_PATH=/path/to/chromium npm test')
+}
+
+function installFromPackages(): void {
+  console.log('Chromium is missing; it is installed from the packages of this machine (a few minutes).')
   const asRoot = process.getuid?.() === 0 ? [] : ['sudo', '-n']
-  for (const step of [
-    ['apt-get', 'update', '-qq'],
-    ['apt-get', 'install', '-y', '-qq', 'chromium'],
-  ]) {
-    const [program, ...args] = [...asRoot, ...step] as [string, ...string[]]
-    spawnSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
-  }
-  if (findChromium() === null) {
-    console.error('There is no Chromium. Install it, or name one: CHROMIUM_PATH=/path/to/chromium npm test')
+  // A mirror that is away for updates may still have what is known of already.
+  for (const step of ['update -qq', 'install -y -qq chromium']) {
+    const [program, ...args] = [...asRoot, APT_GET, ...step.split(' ')] as [string, ...string[]]
+    spawnSync(program, args, {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      stdio: ['ignore', 'ignore', 'inherit'],
+      timeout: INSTALL_MS_MAX,
+    })
   }
 }

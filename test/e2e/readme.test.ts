@@ -1,10 +1,11 @@
 // What the README promises a new user, end to end: the stack of `npm start`, tokens of the real demo identity
-// provider, curl, and an end that leaves nothing behind. Verification and decisions have their own tiers.
+// provider, curl, a browser, and an end that leaves nothing behind. Verification and decisions have their own tiers.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { greeted, launchBrowser, newPerson, submitSignIn } from './browser.ts'
 import {
   type Answer,
   freePorts,
@@ -100,6 +101,30 @@ describe('forwarded', { timeout: 30_000 }, () => {
     const { status, body } = await curl('alice', '-X POST --data hello')
     expect(status).toBe(200)
     expect(JSON.parse(body)).toMatchObject({ method: 'POST', path: PATH, body: 'hello' })
+  })
+})
+
+describe('in a browser', { timeout: 60_000 }, () => {
+  test('sign in, be known at the other host, sign out of both', async () => {
+    const browser = await launchBrowser()
+    const { context, complaints } = await newPerson(browser)
+    const page = await context.newPage()
+    const [app, other] = ['app', 'other'].map((name) => `http://${name}.localhost:${ports.PORT}/whoami`) as [
+      string,
+      string,
+    ]
+    await page.goto(app)
+    await submitSignIn(page, 'alice')
+    expect(page.url()).toBe(app)
+    await page.goto(other)
+    expect([page.url(), await greeted(page)]).toEqual([other, 'alice'])
+    await page.goto(`${gateway()}/logout`)
+    await page.click('button')
+    await page.waitForURL(`${idp()}/session/end?**`)
+    await page.click('button[value=yes]')
+    await page.waitForSelector('h1:has-text("You are signed out")')
+    await browser.close()
+    expect(complaints).toEqual([])
   })
 })
 

@@ -10,6 +10,7 @@ const at: Place = (host, path) => test.setting.at(host, path)
 const PAYMENTS = '/orgs/acme/projects/payments/hello'
 const WEB = '/orgs/globex/projects/web/hello'
 const SESSION = '__Host-postern-session'
+const IS_WHOLE = 'document.documentElement.scrollWidth <= innerWidth'
 const namesOf = (cookie = '') =>
   cookie
     .split('; ')
@@ -144,6 +145,23 @@ describe('signing in', () => {
     expect(await isAsked(page)).toBe(true)
     await submitSignIn(page, 'alice')
     expect(page.url()).toBe(at('app.localhost', '/whoami'))
+  })
+
+  it('on a narrow screen and in the dark every page is whole', async () => {
+    const { page } = test
+    await page.setViewportSize({ width: 320, height: 568 })
+    await page.emulateMedia({ colorScheme: 'dark' })
+    for (const url of [
+      at('127.0.0.1', '/'),
+      at('app.localhost', WEB),
+      at('127.0.0.1', '/oidc/callback?state=0.x&code=y'),
+      at('app.localhost', `/.postern/login?return_to=${encodeURIComponent(`//${'long'.repeat(100)}`)}`),
+      at('127.0.0.1', '/logout?client_id=app'),
+    ]) {
+      await page.goto(url)
+      for (const details of await page.locator('summary').all()) await details.click()
+      expect([url, await page.locator('h1').count(), await page.evaluate(IS_WHOLE)]).toEqual([url, 1, true])
+    }
   })
 
   it('after a while without use once more [2-10]', async () => {
