@@ -21,7 +21,7 @@ const HELP = `npm start -- [--reset]
   --reset   forget everything first: keys, secret and stored state
 
 PORT (${GATEWAY_PORT}), IDP_PORT (${IDP_PORT}) and UPSTREAM_PORT (${UPSTREAM_PORT}) choose the ports,
-POSTERN_STATE (.postern) the folder for state.`
+POSTERN_STATE (.postern) the folder for state. LOCAL_RESTORE=true shows how to sign in when no identity provider works.`
 
 interface Ports {
   gateway: PortSetting
