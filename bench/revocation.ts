@@ -7,6 +7,7 @@ import { ask } from './control/operations.ts'
 import { startUpstream } from './load.ts'
 import { spreadOf } from './measure.ts'
 import type { Report } from './report.ts'
+import { sessionRatios } from './revocation/cost.ts'
 import { type BenchSession, beginSessions, SESSIONS, SESSIONS_PER_PERSON } from './revocation/people.ts'
 import { ISOLATES, logoutToken, type Stack, startStack } from './revocation/stack.ts'
 import { type End, startTraffic, type Traffic } from './revocation/traffic.ts'
@@ -30,8 +31,11 @@ export async function revocationSuite(report: Report): Promise<void> {
   const upstream = await startUpstream()
   const stack = await startStack(upstream.origin)
   try {
+    const [first] = await beginSessions(stack, 'cost', SESSIONS_PER_PERSON)
+    const ratios = await sessionRatios(stack, first!)
     const usual = await measureEnds(stack, 'usual', RECHECK_SECONDS)
     reportUsual(report, usual)
+    report.atMost('revocation.request.ratio', 'a request by a session / by a token seen before', ratios)
     await setRecheck(stack, 0)
     // Until every isolate has learned of it.
     await sleep(RECHECK_SECONDS * 1000)
@@ -44,7 +48,7 @@ export async function revocationSuite(report: Report): Promise<void> {
 
 /** All ends one after the other, the end of everything last. */
 async function measureEnds(stack: Stack, run: string, recheckSeconds: number): Promise<End[]> {
-  const sessions = await beginSessions(stack, run)
+  const sessions = await beginSessions(stack, run, SESSIONS)
   const ends = endsOf(stack, sessions)
   const watchedMs = recheckSeconds * 1000 + WATCHED_LONGER_MS
   const traffic = startTraffic(stack.ports)

@@ -28,9 +28,9 @@ export interface BenchSession {
 }
 
 /** `run` keeps the people of one apart from those of another. */
-export async function beginSessions(stack: Stack, run: string): Promise<BenchSession[]> {
+export async function beginSessions(stack: Stack, run: string, sessions: number): Promise<BenchSession[]> {
   const people = SHARES.flatMap(([issuer, share]) => {
-    const count = Math.round((share * SESSIONS) / SESSIONS_PER_PERSON)
+    const count = Math.round((share * sessions) / SESSIONS_PER_PERSON)
     return Array.from({ length: count }, (_, index) => ({ issuer, subject: `${run}-${index}` }))
   })
   const waiting = people.flatMap((person) => {

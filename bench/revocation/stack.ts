@@ -74,6 +74,11 @@ export async function startStack(upstream: string): Promise<Stack> {
   }
 }
 
+/** Of somebody who may read. */
+export function readerToken(): string {
+  return mintToken(ISSUERS.staff, keys.staff!, { sub: 'reader', groups: [READERS] })
+}
+
 /** What the issuer sends to say that a session, or all of a person, has ended at its own. */
 export function logoutToken(issuer: IssuerId, names: { sid: string } | { sub: string }): string {
   const claims = { aud: CLIENT, sub: undefined, jti: randomBytes(16).toString('hex'), ...names }
