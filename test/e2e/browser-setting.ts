@@ -49,8 +49,8 @@ async function startBrowserSetting(): Promise<BrowserSetting> {
       backchannelLogoutUri: `${gateway}/oidc/backchannel-logout`,
     })
   const idp = await startProvider('idp', ports.IDP_PORT)
-  const ownIdp = await startProvider('own', (await freePorts()).PORT)
-  const upstream = await startUpstream({ port: Number(ports.UPSTREAM_PORT) })
+  const ownIdp = await startProvider('own', ports.UPSTREAM_PORT)
+  const upstream = await startUpstream({ port: 0 })
   let foreign = ''
   const elsewhere = await serveLoopback(0, (_request, response) => {
     response
