@@ -223,5 +223,13 @@ describe('a session ends by itself', () => {
     for (const session of [before, after]) {
       expect(await setting.everywhere(session)).toEqual(twice('401 session_ended'))
     }
+    // Nor does another of that id and iss bring them back.
+    const again = { clientId: 'postern', clientAuthentication: 'none' }
+    const settings = { issuer: 'https://moved.example.org', signIn: again }
+    await setting.make('POST', '/issuers', { id: 'second', settings })
+    await setting.obeyed()
+    expect(await setting.everywhere(after)).toEqual(twice('401 session_ended'))
+    const claims = { iss: 'https://moved.example.org' }
+    expect(await setting.everywhere(await setting.start({ issuer: 'second', claims }))).toEqual(twice('200'))
   })
 })

@@ -8,6 +8,7 @@ import { type IssuerContent, issuerName } from '../../database/documents.ts'
 import { issuerRows, nameWithin, organizationOf } from '../../database/issuer-rows.ts'
 import type { Environment } from '../../environment.ts'
 import { type Refusal, refuse, shown } from '../../refusal.ts'
+import { endWide } from '../../sessions/end.ts'
 import { limitReached, notFound, setElsewhere } from '../answers.ts'
 import { may } from '../authorize.ts'
 import type { Answered, Call, SomeHandlers } from '../call.ts'
@@ -112,7 +113,7 @@ async function list({
 }
 
 async function create(call: Call<'issuers.create'>): Promise<Answered<'issuers.create'>> {
-  const { environment, params, body, now } = call
+  const { environment, params, body, now, wishes } = call
   const id = idOf(params, body.id)
   const stored = await readIssuer(environment, id)
   if (stored.settings !== null) {
@@ -129,6 +130,8 @@ async function create(call: Call<'issuers.create'>): Promise<Answered<'issuers.c
   const content = { settings: asWritten(settings) }
   const version = stored.version + 1
   const row = { ...NEW_ROW, id, created_at: now, updated_at: now }
+  // Sessions of a record that was deleted do not come back with another of its id.
+  if (stored.version > 0 && !wishes.dryRun) await endWide(environment, 'issuer', id)
   return write(call, {
     documents: [{ name: issuerName(id), version: stored.version, content }],
     derived: [...issuerRows(environment.DB, id, settings, { version, at: now }), ...secret.statements],
