@@ -1,7 +1,7 @@
 // What can be said of an address by its text alone; policy/ has no URL parser on purpose.
 
 /** Hosts that a browser and the Worker reach without leaving the machine. */
-const LOOPBACK = /^http:\/\/(?:localhost|127\.0\.0\.1|\[::1\]|[^/:@]+\.localhost)(?::\d+)?(?:[/?#]|$)/
+const LOOPBACK = /^http:\/\/(?:localhost|127(?:\.\d{1,3}){3}|\[::1\]|[^/:@]+\.localhost)(?::\d+)?(?:[/?#]|$)/
 
 /** Whether nobody on the way can read or change what is sent there. */
 export function isProtected(address: string): boolean {

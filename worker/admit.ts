@@ -22,9 +22,10 @@ import { readPath } from './path.ts'
 import { reportSeen } from './principals/report-seen.ts'
 import { type Refusal, refuse, shown } from './refusal.ts'
 import { crossSite } from './sessions/cross-site.ts'
-import { endedIn, type HeldSession, sessionNow, sessionOf } from './sessions/held.ts'
+import { endedIn, endOf, type HeldSession, sessionNow, sessionOf } from './sessions/held.ts'
 import { principalOfSession } from './sessions/principal.ts'
 import type { SessionCopy } from './sessions/session.ts'
+import { singleSignOnBy } from './sessions/settings.ts'
 import { type Identity, type IdentityRef, identityFor, recallIdentity } from './tokens/assertion.ts'
 import { recallToken, recheckToken, type VerifiedToken, verifyToken } from './tokens/verify.ts'
 
@@ -33,7 +34,7 @@ export interface Admission {
   ok: true
   route: CompiledRoute
   level: Level
-  /** Null on an anonymous route, when no credentials came. */
+  /** Null on an anonymous route, when no credentials came that tell, and for a preflight. */
   caller: { principal: Principal; identity: Identity } | null
 }
 
@@ -52,6 +53,8 @@ interface Found {
   policy: HeldPolicy
   route: CompiledRoute
   level: Level
+  /** A preflight passes without a caller where the route of what it announces says so. */
+  asks: 'itself' | 'preflight'
 }
 export type FoundRoute = ({ ok: true } & Found) | Refusal
 
@@ -61,23 +64,22 @@ export function findRoute(policy: HeldPolicy, request: Request): FoundRoute {
   const { hostname, pathname } = path
   const host = policy.content.hosts.get(hostname)
   if (!host) return refuse('host_unknown', `No route names the host ${shown(hostname)}.`, { check: 'host' })
-  const method = isPreflight(request)
-    ? (request.headers.get('access-control-request-method') as string)
-    : request.method
-  const asked = matchRoute(host, method, pathname)
-  // A preflight is about another request: where that one's route says so, it passes; else it is a request of its own.
-  const match =
-    method === request.method || asked?.route.forwardPreflight
-      ? asked
-      : matchRoute(host, request.method, pathname)
-  if (match) return { ok: true, policy, ...match }
+  const announced = announcedMethod(request)
+  const asked = announced === null ? null : matchRoute(host, announced, pathname)
+  if (asked?.route.forwardPreflight) return { ok: true, policy, ...asked, asks: 'preflight' }
+  const match = matchRoute(host, request.method, pathname)
+  if (match) return { ok: true, policy, ...match, asks: 'itself' }
   const detail = `${request.method} ${shown(pathname)} is served by no route of ${hostname}.`
   return refuse('route_not_found', detail, { check: 'path' })
 }
 
-/** A browser asks whether a page of another origin may send something (Fetch 3.2.2); it never brings credentials. */
-export function isPreflight({ method, headers }: Request): boolean {
-  return method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method')
+/**
+ * The method that a preflight is about: a browser asks whether a page of another origin may send it (Fetch 3.2.2), and
+ * never brings credentials. Null for all other requests; what would open a WebSocket is none.
+ */
+function announcedMethod({ method, headers }: Request): string | null {
+  if (method !== 'OPTIONS' || !headers.has('origin') || headers.has('upgrade')) return null
+  return headers.get('access-control-request-method')
 }
 
 /** An admission that was made, and by which documents: with others it would have to be made anew. */
@@ -94,8 +96,9 @@ interface Remembered {
 export function recallAdmission(
   environment: Environment,
   request: Request,
-  { policy, route, level }: Found,
+  { policy, route, level, asks }: Found,
 ): Admission | null {
+  if (asks === 'preflight') return { ok: true, route, level, caller: null }
   const admissions = recallAdmissions(environment, request, level)
   const known = admissions?.get(admissionKey(route, level)) as Remembered | undefined
   if (!known || known.policy !== policy || !isStillHeld(known)) return null
@@ -111,7 +114,7 @@ function recallAdmissions(environment: Environment, request: Request, level: Lev
     return recallToken(environment, authorization.slice(BEARER.length))?.admissions ?? null
   }
   const session = sessionNow(environment, request)
-  if (session === null || crossSite(request, null)) return null
+  if (session === null || crossSite(environment, request, null)) return null
   return level.kind !== 'global' && endedIn(session, level.organization) !== null ? null : session.admissions
 }
 
@@ -131,12 +134,15 @@ export async function admitAt(
 ): Promise<Admission | Refusal> {
   const { policy, route, level } = found
   const authorization = request.headers.get('authorization')
-  // Where the header belongs to the upstream and nobody has to be known, it is not ours to judge.
-  const unread = route.requires.kind === 'anonymous' && (authorization === null || route.forwardAuthorization)
-  if (unread) return { ok: true, route, level, caller: null }
+  const mayBeAnybody = route.requires.kind === 'anonymous'
   if (authorization === null) {
     const bySession = await admitSession(environment, request, found)
-    if (bySession !== null) return bySession
+    // Nobody asked for the cookie: where anybody may come, one that is no good counts as none.
+    if (bySession?.ok || (bySession !== null && !mayBeAnybody)) return bySession
+  }
+  // Where the header belongs to the upstream and nobody has to be known, it is not ours to judge.
+  if (mayBeAnybody && (authorization === null || route.forwardAuthorization)) {
+    return { ok: true, route, level, caller: null }
   }
   const token = readBearer(authorization)
   if (!token.ok) return token
@@ -159,7 +165,16 @@ async function admitSession(
   const { policy, level } = found
   const judged = await judgeSession(environment, request, level)
   if (judged === null || !judged.ok) return judged
-  const cross = crossSite(request, policy.content)
+  if (!policy.current) {
+    // The feed was asked for the session's sake: a session is never judged by the policy of before.
+    const newer = await holdPolicy(environment)
+    if (!newer.ok) return newer
+    if (newer !== policy) {
+      const again = findRoute(newer, request)
+      return again.ok ? admitSession(environment, request, again) : again
+    }
+  }
+  const cross = crossSite(environment, request, policy.content)
   if (cross) return cross
   const organization =
     level.kind === 'global' ? null : await holdOrganization(environment, level.organization)
@@ -172,7 +187,7 @@ async function admitSession(
   return admitCaller(environment, found, organization, principal, {
     admissions: vouched ? session.admissions : new Map(),
     recorded,
-    expires: Math.floor(copy.expiresAt / 1000),
+    expires: Math.floor(endOf(copy, singleSignOnBy(policy.content)) / 1000),
   })
 }
 

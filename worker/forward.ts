@@ -1,9 +1,9 @@
 // Sends an admitted request to its upstream and hands back what comes: bodies stream both ways, WebSockets
 // pass, redirects are the client's to follow.
 import type { Admission } from './admit.ts'
-import { answerRefusal } from './answers.ts'
 import { clock } from './clock.ts'
 import { beforeDeadline } from './deadlines.ts'
+import { answerPlainly } from './navigation.ts'
 import { outboundHeaders } from './outbound-headers.ts'
 import { refuse } from './refusal.ts'
 
@@ -34,12 +34,12 @@ export async function forward(
       if (outcome === 'handover') continue
       if (outcome !== 'late') return answer(outcome, requestId)
       const detail = `No answer came within ${route.timeoutSeconds} s (route "${route.id}").`
-      return answerRefusal(refuse('upstream_timeout', detail), requestId)
+      return answerPlainly(request, refuse('upstream_timeout', detail), requestId)
     }
   } catch (error) {
     console.warn(`request ${requestId}: upstream of route ${route.id}: ${(error as Error).message}`)
     const detail = `Its connection failed (route "${route.id}").`
-    return answerRefusal(refuse('upstream_unreachable', detail), requestId)
+    return answerPlainly(request, refuse('upstream_unreachable', detail), requestId)
   }
 }
 

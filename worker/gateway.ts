@@ -1,9 +1,9 @@
 // A request to a fronted host: admitted and forwarded, or refused. What Postern serves there itself is below /.postern/.
-import { admitAt, findRoute, isPreflight, recallAdmission } from './admit.ts'
-import { answerRefusal } from './answers.ts'
+import { admitAt, findRoute, recallAdmission } from './admit.ts'
 import { holdPolicy, policyNow } from './documents/held.ts'
 import type { Environment } from './environment.ts'
 import { forward } from './forward.ts'
+import { answerPlainly } from './navigation.ts'
 import { answerRefused } from './refused.ts'
 
 const OWN_PATHS = '/.postern/'
@@ -18,23 +18,19 @@ export async function gateway(
   requestId: string,
 ): Promise<Response> {
   const policy = policyNow(environment) ?? (await holdPolicy(environment))
-  if (!policy.ok) return answerRefusal(policy, requestId)
+  if (!policy.ok) return answerPlainly(request, policy, requestId)
   if (isOwn(request)) {
     const { frontedHost } = await import('./signin/hosts.ts')
     return frontedHost(environment, request, requestId)
   }
   const found = findRoute(policy, request)
-  const at = { policy: policy.content, level: found.ok ? found.level : null }
-  if (!found.ok) return answerRefused(environment, request, found, at, requestId)
-  if (found.route.forwardPreflight && isPreflight(request)) {
-    return forward(request, { ok: true, route: found.route, level: found.level, caller: null }, requestId)
-  }
+  if (!found.ok) return answerPlainly(request, found, requestId)
   const known = recallAdmission(environment, request, found)
   if (known) return forward(request, known, requestId)
   const admission = await admitAt(environment, request, found)
-  return admission.ok
-    ? forward(request, admission, requestId)
-    : answerRefused(environment, request, admission, at, requestId)
+  if (admission.ok) return forward(request, admission, requestId)
+  const at = { policy: policy.content, level: found.level }
+  return answerRefused(environment, request, admission, at, requestId)
 }
 
 /** The path as it came: what only looks like ours is a path of the upstream's, or none. */

@@ -1,18 +1,18 @@
 // How a fronted host refuses: a person's browser that wants to show a page is led to sign in, or reads why not; everything
 // else gets a problem document, which says where to sign in.
-import type { Level } from '../policy/level.ts'
+import { type Level, SLUG } from '../policy/level.ts'
 import type { Policy } from '../policy/loaded.ts'
 import { answerRefusal } from './answers.ts'
 import { holdOrganization } from './documents/held.ts'
 import type { Environment } from './environment.ts'
 import { frontedOrigin } from './fronted-origin.ts'
+import { answerPlainly, isNavigation } from './navigation.ts'
 import type { Refusal } from './refusal.ts'
-import { hostOfRequest } from './sessions/cookie.ts'
+import { hostOfRequest, sessionCookieOf } from './sessions/cookie.ts'
 
 export interface RefusedAt {
   policy: Policy
-  /** Null where no route was found. */
-  level: Level | null
+  level: Level
 }
 
 export async function answerRefused(
@@ -22,25 +22,25 @@ export async function answerRefused(
   { policy, level }: RefusedAt,
   requestId: string,
 ): Promise<Response> {
-  const shows = isNavigation(request)
-  const host = hostOfRequest(request)
-  if (mendedBySigningIn(refusal) && !request.headers.has('authorization') && policy.hosts.has(host)) {
-    const organization = level === null || level.kind === 'global' ? null : level.organization
-    if (await isSignInOffered(environment, policy, organization)) {
-      if (!shows) return answerRefusal(withLoginUrl(environment, refusal, host), requestId)
-      const [{ beginArrival }, { refusalPage }] = await Promise.all([
-        import('./signin/arrival.ts'),
-        import('./pages/refusal-page.ts'),
-      ])
-      const { pathname, search } = new URL(request.url)
-      const why = { path: `${pathname}${search}`, organization, startedAfter: refusal.endedAt ?? 0 }
-      const begun = await beginArrival(environment, request, host, why)
-      return begun instanceof Response ? begun : refusalPage(begun, requestId)
-    }
+  // A path may have anything where the name stands.
+  const organization = level.kind !== 'global' && SLUG.test(level.organization) ? level.organization : null
+  const isMended = mendedBySigningIn(refusal) && !request.headers.has('authorization')
+  if (!isMended || !(await isSignInOffered(environment, policy, organization))) {
+    // Who is known and may not may have another account.
+    const isKnown = refusal.subject !== undefined && sessionCookieOf(request) !== null
+    const actions = isKnown ? [{ label: 'Sign out', href: '/.postern/logout' }] : []
+    return answerPlainly(request, refusal, requestId, actions)
   }
-  if (!shows) return answerRefusal(refusal, requestId)
-  const { refusalPage } = await import('./pages/refusal-page.ts')
-  return refusalPage(refusal, requestId)
+  const host = hostOfRequest(request)
+  if (!isNavigation(request)) {
+    const url = loginUrl(environment, host, organization)
+    return answerRefusal({ ...refusal, members: { ...refusal.members, login_url: url } }, requestId)
+  }
+  const { beginArrival } = await import('./signin/arrival.ts')
+  const { pathname, search } = new URL(request.url)
+  const why = { path: `${pathname}${search}`, organization, startedAfter: refusal.endedAt ?? 0 }
+  const begun = await beginArrival(environment, request, host, why)
+  return begun instanceof Response ? begun : answerPlainly(request, begun, requestId)
 }
 
 /** Whoever signs in has what was missing. */
@@ -51,14 +51,6 @@ function mendedBySigningIn({ reason }: Refusal): boolean {
     reason === 'session_expired' ||
     reason === 'session_invalid'
   )
-}
-
-/** A browser on its way to show a page, as it says itself; of older ones, whoever asks for HTML. */
-export function isNavigation({ method, headers }: Request): boolean {
-  if (method !== 'GET' || headers.get('upgrade') !== null) return false
-  const mode = headers.get('sec-fetch-mode')
-  if (mode !== null) return mode === 'navigate' && headers.get('sec-fetch-dest') === 'document'
-  return (headers.get('accept') ?? '').includes('text/html') && !headers.has('x-requested-with')
 }
 
 async function isSignInOffered(
@@ -72,7 +64,9 @@ async function isSignInOffered(
   return held.ok && (held.content?.organization.issuers.some(({ signIn }) => signIn) ?? false)
 }
 
-function withLoginUrl(environment: Environment, refusal: Refusal, host: string): Refusal {
-  const url = `${frontedOrigin(environment, host)}/.postern/login`
-  return { ...refusal, members: { ...refusal.members, login_url: url } }
+/** Where a script may send the person, with `return_to`; the organization's own issuers are offered there as well. */
+function loginUrl(environment: Environment, host: string, organization: string | null): string {
+  const url = new URL('/.postern/login', frontedOrigin(environment, host))
+  if (organization !== null) url.searchParams.set('organization', organization)
+  return url.href
 }

@@ -43,6 +43,7 @@ const WORKER_LEVELS: string[][] = [
     'request-id.ts',
     'environment.ts',
     'fronted-origin.ts',
+    'navigation.ts',
     'clock.ts',
     // Declares the module of the bundled policy; it loads nothing.
     'policy.d.ts',

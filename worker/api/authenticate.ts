@@ -61,7 +61,7 @@ async function holderOfSession(
 ): Promise<Authenticated | null> {
   const there = await authenticateSession(environment, request, level)
   if (there === null || !there.ok) return there
-  const cross = crossSite(request, null)
+  const cross = crossSite(environment, request, null)
   if (cross) return cross
   if (request.method === 'GET' || request.method === 'HEAD') return there
   const token = request.headers.get('postern-csrf')

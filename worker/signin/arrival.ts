@@ -3,6 +3,7 @@
 import { base64url } from 'jose'
 import { clock } from '../clock.ts'
 import { type Environment, settingsOf } from '../environment.ts'
+import { checkTransport, frontedOrigin } from '../fronted-origin.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import { open, seal } from '../sealing.ts'
 import { cookieValue } from './attempt.ts'
@@ -14,13 +15,13 @@ const COOKIE_PURPOSE = 'arrival'
 const REQUEST_PURPOSE = 'sign-in-request'
 const ARRIVAL_SECONDS = 600
 const BINDING_BYTES = 32
-/** Whoever comes back without a session so often within a minute is not sent away again. */
+/** Whoever is sent to sign in so often within a minute, whatever came of it, is not sent away again. */
 const TRIES_MAX = 5
-const TRIES_MS = 60_000
+const TRIES_SECONDS = 60
 /** In a cookie and an address it would be too long; the person lands at the beginning. */
 const PATH_LENGTH_MAX = 2000
 
-interface Arrival {
+export interface Arrival {
   binding: string
   tries: number
   /** Of the first of them, in milliseconds since the epoch. */
@@ -43,16 +44,18 @@ export async function beginArrival(
   host: string,
   why: Why,
 ): Promise<Response | Refusal> {
+  const insecure = checkTransport(environment, frontedOrigin(environment, host))
+  if (insecure) return insecure
   const known = await arrivalOf(environment, request, host)
   const now = clock.now()
-  const isAgain = known !== null && now - known.since < TRIES_MS
+  const isAgain = known !== null && now - known.since < TRIES_SECONDS * 1000
   const arrival: Arrival = {
-    binding: known?.binding ?? base64url.encode(crypto.getRandomValues(new Uint8Array(BINDING_BYTES))),
+    binding: known?.binding ?? makeBinding(),
     tries: isAgain ? known.tries + 1 : 1,
     since: isAgain ? known.since : now,
   }
   if (arrival.tries > TRIES_MAX) {
-    const detail = `Signing in was begun ${TRIES_MAX} times within a minute, and no session came back.`
+    const detail = `Signing in was begun ${TRIES_MAX} times within a minute, and no session came back that is good here.`
     return refuse('cookies_blocked', detail)
   }
   const target: Target = {
@@ -65,31 +68,44 @@ export async function beginArrival(
   }
   const asked = { target, expires: now + ARRIVAL_SECONDS * 1000 }
   const sealed = await seal(environment, REQUEST_PURPOSE, '', JSON.stringify(asked))
-  const kept = await seal(environment, COOKIE_PURPOSE, host, JSON.stringify(arrival))
-  return goTo(`${settingsOf(environment).issuer}/login?request=${sealed}`, [
-    cookieLine(kept, ARRIVAL_SECONDS),
-  ])
+  const cookie = await cookieLine(environment, host, arrival, ARRIVAL_SECONDS)
+  return goTo(`${settingsOf(environment).issuer}/login?request=${sealed}`, [cookie])
 }
 
-export function clearArrival(): string {
-  return cookieLine('', 0)
+function makeBinding(): string {
+  return base64url.encode(crypto.getRandomValues(new Uint8Array(BINDING_BYTES)))
 }
 
-function cookieLine(value: string, seconds: number): string {
-  return `${COOKIE}=${value}; Path=/; Max-Age=${seconds}; Secure; HttpOnly; SameSite=Lax`
+/**
+ * For Set-Cookie, when the session has come: what tickets were bound to is gone. The tries stay until their minute is over,
+ * so that a session which this host does not take for whatever reason cannot send a browser around.
+ */
+export function endArrival(environment: Environment, host: string, arrival: Arrival): Promise<string> {
+  const left = Math.max(0, TRIES_SECONDS - Math.floor((clock.now() - arrival.since) / 1000))
+  return cookieLine(environment, host, { ...arrival, binding: makeBinding() }, left)
 }
 
-/** What a ticket for this browser is bound to; null where it has no such cookie. */
-export async function bindingOf(
+async function cookieLine(
+  environment: Environment,
+  host: string,
+  arrival: Arrival,
+  seconds: number,
+): Promise<string> {
+  const sealed = await seal(environment, COOKIE_PURPOSE, host, JSON.stringify(arrival))
+  return `${COOKIE}=${sealed}; Path=/; Max-Age=${seconds}; Secure; HttpOnly; SameSite=Lax`
+}
+
+/** Whether a ticket is for the browser that has arrived so. */
+export async function isBoundTo(arrival: Arrival, binding: string): Promise<boolean> {
+  return (await hashOf(arrival.binding)) === binding
+}
+
+/** Null where the browser has no such cookie. */
+export async function arrivalOf(
   environment: Environment,
   request: Request,
   host: string,
-): Promise<string | null> {
-  const arrival = await arrivalOf(environment, request, host)
-  return arrival && hashOf(arrival.binding)
-}
-
-async function arrivalOf(environment: Environment, request: Request, host: string): Promise<Arrival | null> {
+): Promise<Arrival | null> {
   const sealed = cookieValue(request, COOKIE)
   if (sealed === null) return null
   const text = await open(environment, COOKIE_PURPOSE, host, sealed).catch(() => null)

@@ -1,6 +1,7 @@
 // Begins to sign somebody in: where to afterwards, with whom, and off to the provider. Whoever has a session already that
 // is good for it goes straight on.
 import { type Environment, settingsOf } from '../environment.ts'
+import { checkTransport } from '../fronted-origin.ts'
 import { refusalPage } from '../pages/refusal-page.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import { type HeldSession, sessionOf } from '../sessions/held.ts'
@@ -69,16 +70,11 @@ async function beginLogin(
 
 /** The origin of the gateway host that the request came to: as it is configured, whatever the request says. */
 export function originOf(environment: Environment, request: Request): string | Refusal {
-  const { gatewayOrigins, allowLoopback } = settingsOf(environment)
+  const { gatewayOrigins } = settingsOf(environment)
   const host = new URL(request.url).host
   const origin = gatewayOrigins.find((one) => new URL(one).host === host)
   if (origin === undefined) return refuse('host_unknown', 'It is no gateway host.', { check: 'host' })
-  const { protocol, hostname } = new URL(origin)
-  const isLoopback = hostname === '127.0.0.1' || hostname === 'localhost' || hostname.endsWith('.localhost')
-  const mayBePlain = (allowLoopback && isLoopback) || environment.DANGEROUSLY_ALLOW_HTTP_SIGN_IN === 'true'
-  if (protocol === 'https:' || mayBePlain) return origin
-  const detail = `The gateway origin ${origin} is not https: whoever listens could take the session.`
-  return refuse('transport_not_secure', detail, { check: 'scheme' })
+  return checkTransport(environment, origin) ?? origin
 }
 
 type Present = { ok: true; session: HeldSession | null; goesOn: boolean } | Refusal

@@ -52,7 +52,7 @@ export async function logoutOnFrontedHost(
 
 /** The button was pressed, on a page of this host. */
 async function leave(environment: Environment, request: Request, requestId: string): Promise<Response> {
-  const cross = crossSite(request, null)
+  const cross = crossSite(environment, request, null)
   return cross ? refusalPage(cross, requestId) : signOut(environment, request, requestId)
 }
 

@@ -74,7 +74,7 @@ async function takePassword(
   requestId: string,
   target: Target,
 ): Promise<Response | Refusal> {
-  const cross = crossSite(request, null)
+  const cross = crossSite(environment, request, null)
   if (cross) return cross
   const posted = await readForm(request, FORM_BYTES_MAX)
   if (!posted.ok) return posted

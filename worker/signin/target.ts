@@ -51,7 +51,9 @@ function ownPath(environment: Environment, returnTo: string): string | null {
   if (!URL.canParse(returnTo, base)) return null
   const url = new URL(returnTo, base)
   if (!gatewayOrigins.includes(url.origin) || url.username !== '' || url.password !== '') return null
-  return `${url.pathname}${url.search}`
+  const path = `${url.pathname}${url.search}`
+  // "/.//evil.test" reads as "//evil.test", which leads to another host when it stands alone.
+  return isOwnPath(path) ? path : null
 }
 
 async function ofApplication(

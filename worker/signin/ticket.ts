@@ -41,7 +41,7 @@ export async function makeTicket(
   return seal(environment, PURPOSE, host, JSON.stringify(ticket))
 }
 
-/** Sealed for one host: for another it does not open. Whose browser it is for is the caller's to compare. */
+/** Sealed for one host: for another it does not open. Whether it is late, and whose browser it is for, is asked besides. */
 export async function openTicket(
   environment: Environment,
   sealed: string,
@@ -49,10 +49,11 @@ export async function openTicket(
 ): Promise<{ ok: true; ticket: Ticket } | Refusal> {
   const text = await open(environment, PURPOSE, host, sealed).catch(() => null)
   if (text === null) return refuse('ticket_invalid', 'It was not made here, or not for this host.')
-  const ticket = JSON.parse(text) as Ticket
-  return clock.now() < ticket.expires
-    ? { ok: true, ticket }
-    : refuse('ticket_invalid', `It is good for ${TICKET_SECONDS} s, and those are over.`)
+  return { ok: true, ticket: JSON.parse(text) as Ticket }
+}
+
+export function isLate({ expires }: Ticket): boolean {
+  return clock.now() >= expires
 }
 
 /** Null for the first who spends it. */
