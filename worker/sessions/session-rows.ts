@@ -7,6 +7,8 @@ const COOKIES_PER_HOST_MAX = 4
 
 /** A session as it is kept, but for its hosts' cookies. */
 export interface StoredSession extends Omit<NewSession, 'cookie' | 'replaces' | 'groups'> {
+  /** The name of this object. An object that its alarm has started may not know it otherwise. */
+  principal: string
   lastSeenAt: number
   /** Nobody renews before, in milliseconds since the epoch. */
   renewAfter: number

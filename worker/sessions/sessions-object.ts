@@ -4,6 +4,7 @@ import { DurableObject } from 'cloudflare:workers'
 import type { LastKnownGroups } from '../../policy/principal.ts'
 import { alarmTime, clock } from '../clock.ts'
 import { bounded } from '../documents/bounded.ts'
+import { principalId } from '../documents/published.ts'
 import type { Environment } from '../environment.ts'
 import { sidIndexName, subIndexName } from './index-names.ts'
 import type { EndedSession, HostCookie, NewSession, SessionCopy, SessionSummary, Which } from './session.ts'
@@ -50,12 +51,13 @@ export class SessionsObject extends DurableObject<Environment> {
   /** Kept once it returns. Ends `replaces`, and the oldest where there would be too many. */
   async start(session: NewSession): Promise<void> {
     const { cookie, replaces, groups, ...stored } = session
+    const principal = await principalId(session.issuer, session.subject)
     // Registered first: a session that a logout token could not find would outlive it.
-    await this.#register(session)
+    await this.#register(principal, session)
     // Only now: while it waited, the tables may have gone with the last session.
     openSessions(this.#sql)
     this.ctx.storage.transactionSync(() => {
-      insertRow(this.#sql, { ...stored, lastSeenAt: stored.startedAt, renewAfter: 0 })
+      insertRow(this.#sql, { ...stored, principal, lastSeenAt: stored.startedAt, renewAfter: 0 })
       addCookie(this.#sql, stored.id, cookie)
       if (groups !== null) this.#keepGroups({ names: groups, at: Math.floor(stored.claimsAt / 1000) })
       const rows = this.#rows()
@@ -76,7 +78,7 @@ export class SessionsObject extends DurableObject<Environment> {
   /** The live session of that id. */
   async get(id: string): Promise<SessionCopy | null> {
     const row = this.#row(id)
-    return row && { ...copyOf(row.stored, this.#principal()), lastKnown: this.#groups() }
+    return row && { ...copyOf(row.stored), lastKnown: this.#groups() }
   }
 
   /** Lets another host's cookie stand for the session. False when the session has ended. */
@@ -113,9 +115,10 @@ export class SessionsObject extends DurableObject<Environment> {
     const ended = this.#rows().filter(({ id, stored }) => namedBy(which, id, stored))
     this.ctx.storage.transactionSync(() => {
       this.#end(ended)
-      if (which.kind === 'all' && which.except === undefined) {
+      const principal = ended[0]?.stored.principal ?? this.ctx.id.name
+      if (which.kind === 'all' && which.except === undefined && principal !== undefined) {
         // One row for all, also for copies of what this object no longer knows.
-        owe(this.#sql, { kind: 'principal', key: this.#principal(), version: clock.now() })
+        owe(this.#sql, { kind: 'principal', key: principal, version: clock.now() })
       }
     })
     if (ended.length > 0) console.log(`${ended.length} sessions of a principal have ended: ${why}`)
@@ -180,15 +183,7 @@ export class SessionsObject extends DurableObject<Environment> {
     await this.#tell()
   }
 
-  /** The principal, whose name this object has. */
-  #principal(): string {
-    const { name } = this.ctx.id
-    if (name === undefined) throw new Error('an object of sessions is asked for by the id of its principal')
-    return name
-  }
-
-  async #register({ id, issuer, sid, sub, expiresAt }: NewSession): Promise<void> {
-    const principal = this.#principal()
+  async #register(principal: string, { id, issuer, sid, sub, expiresAt }: NewSession): Promise<void> {
     const names = [
       ...(sid === null ? [] : [await sidIndexName(issuer, sid)]),
       ...(sub === null ? [] : [await subIndexName(issuer, sub)]),
@@ -287,9 +282,9 @@ export class SessionsObject extends DurableObject<Environment> {
   }
 }
 
-function copyOf(stored: StoredSession, principal: string): Omit<SessionCopy, 'lastKnown'> {
-  const { id, kind, issuer, subject, organization, claims, startedAt, lastSeenAt, claimsAt, expiresAt } =
-    stored
+function copyOf(stored: StoredSession): Omit<SessionCopy, 'lastKnown'> {
+  const { id, kind, principal, issuer, subject, organization, claims } = stored
+  const { startedAt, lastSeenAt, claimsAt, expiresAt } = stored
   return {
     ...{ id, kind, principal, issuer, subject, organization, claims },
     ...{ startedAt, lastSeenAt, claimsAt, expiresAt },
