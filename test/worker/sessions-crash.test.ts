@@ -43,6 +43,12 @@ it('with no time to go without asking, the very next request is refused, on any 
     expect(await setting.answers(session, 1 - from)).toBe('401 session_ended')
     expect(await setting.answers(session, from)).toBe('401 session_ended')
   }
+  // Each request asks: for the route, and once more when it is known to be a session's.
+  const session = await setting.start()
+  await setting.answers(session)
+  await setting.stack.counts()
+  await setting.answers(session)
+  expect((await setting.stack.counts()).feedCalls).toBe(2)
 })
 
 it('an end that the feed could not be told is told later; until then it is ended all the same', async () => {

@@ -169,8 +169,11 @@ export function policyNow(environment: Environment): HeldPolicy | null {
 
 /** The policy, waited for when need be; the feed has been asked as lately as it must. */
 export async function holdPolicy(environment: Environment): Promise<HeldPolicy | Refusal> {
-  const stale = await becomeFresh(environment)
-  if (stale) return stale
+  return (await becomeFresh(environment)) ?? holdKnownPolicy(environment)
+}
+
+/** The same, for whoever has asked the feed for this request already. */
+export async function holdKnownPolicy(environment: Environment): Promise<HeldPolicy | Refusal> {
   if (!isPublished()) return bundledDocuments().held
   const held = await policies.hold(environment, POLICY_DOCUMENT)
   if (!held.ok) return held

@@ -6,7 +6,7 @@ import type { Principal } from '../../policy/principal.ts'
 import type { SingleSignOn } from '../../policy/schema-sign-in.ts'
 import { clock } from '../clock.ts'
 import { becomeCurrent, isCurrent, onChanges } from '../documents/feed.ts'
-import { policyNow } from '../documents/held.ts'
+import { holdKnownPolicy, policyNow } from '../documents/held.ts'
 import type { HeldRecord } from '../documents/principals.ts'
 import type { Environment } from '../environment.ts'
 import { createMemory } from '../memory.ts'
@@ -14,7 +14,7 @@ import { type Refusal, refuse } from '../refusal.ts'
 import { hostOfRequest, openHostCookie, SEVERAL, sessionCookieOf } from './cookie.ts'
 import type { SessionCopy } from './session.ts'
 import { TOUCH_MS } from './sessions-object.ts'
-import { singleSignOnBy, singleSignOnOf } from './settings.ts'
+import { singleSignOnBy } from './settings.ts'
 
 /** A session as this isolate holds it, for one host's cookie. */
 export interface HeldSession {
@@ -108,8 +108,9 @@ export async function sessionOf(
   if (cookie === SEVERAL) return refuse('session_invalid', 'The session cookie came more than once.')
   const late = await becomeCurrent(environment)
   if (late) return late
-  const settings = await singleSignOnOf(environment)
-  if ('ok' in settings) return settings
+  const policy = await holdKnownPolicy(environment)
+  if (!policy.ok) return policy
+  const settings = singleSignOnBy(policy.content)
   const key = keyOf(request, cookie)
   const known = held.get(key)
   let session = known === undefined || (known !== 'gone' && isStale(known)) ? null : known

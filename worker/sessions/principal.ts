@@ -3,7 +3,7 @@
 import type { IssuerRecord } from '../../policy/compiled.ts'
 import { KEY_ISSUER, type Principal, principalFromClaims } from '../../policy/principal.ts'
 import { clock } from '../clock.ts'
-import { holdOrganization, holdPolicy, policyNow } from '../documents/held.ts'
+import { holdKnownPolicy, holdOrganization } from '../documents/held.ts'
 import { type HeldRecord, holdRecord, withRecord } from '../documents/principals.ts'
 import type { Environment } from '../environment.ts'
 import { type Refusal, refuse } from '../refusal.ts'
@@ -32,6 +32,7 @@ export type SessionPrincipal =
   | { ok: true; principal: Principal; record: IssuerRecord | null; recorded: HeldRecord }
   | Refusal
 
+/** The session was found with this request (sessionOf), which has asked the feed. */
 export async function principalOfSession(
   environment: Environment,
   session: HeldSession,
@@ -79,7 +80,7 @@ async function recordsOf(
   organization: string | null,
 ): Promise<{ ok: true; records: readonly IssuerRecord[] } | Refusal> {
   if (organization === null) {
-    const policy = policyNow(environment) ?? (await holdPolicy(environment))
+    const policy = await holdKnownPolicy(environment)
     return policy.ok ? { ok: true, records: policy.content.issuers } : policy
   }
   const held = await holdOrganization(environment, organization)
