@@ -71,6 +71,26 @@ describe('an end is obeyed everywhere within the re-check time', () => {
       expect(await setting.everywhere(session)).toEqual(twice('401 session_ended'))
   })
 
+  it('of a user, by App ID’s path; of a subject only where one issuer signs people in [2-22] [2-23]', async () => {
+    const identities = [{ issuer: 'main', subject: 'by-app-id' }]
+    const { id } = await setting.make('POST', '/users', { displayName: 'By App ID', identities })
+    const session = await setting.start({ subject: 'by-app-id' })
+    expect(await setting.everywhere(session)).toEqual(twice('200'))
+    const end = async (named: string) => {
+      const path = `/management/v4/postern/cloud_directory/Users/${named}/sso/logout`
+      const headers = { 'content-type': 'application/json' }
+      const token = setting.token({ sub: 'olivia', groups: ['owners'] })
+      return setting.stack.send({ host: GATEWAY_HOST, method: 'POST', path, token, headers, body: '{}' })
+    }
+    // Two issuers of the instance may mean somebody else by it each.
+    expect((await end('by-app-id')).status).toBe(404)
+    expect(await setting.everywhere(session)).toEqual(twice('200'))
+    const { status, text } = await end(id as string)
+    expect([status, text]).toEqual([204, ''])
+    await setting.obeyed()
+    expect(await setting.everywhere(session)).toEqual(twice('401 session_ended'))
+  })
+
   it('of an organization: no object is asked; sessions of others end there alone', async () => {
     const own = await setting.start({ issuer: 'acme/own', organization: 'acme' })
     const shared = await setting.start({ claims: { groups: ['readers', 'web-readers'] } })
