@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
 import { type Editing, startEditing } from './editing.ts'
 import { type StartedSession, type StartOptions, startSession } from './sessions.ts'
-import { API_HOST } from './setting.ts'
+import { API_HOST, type SettingOptions } from './setting.ts'
 
 export const RECHECK_SECONDS = 15
 const ISSUERS: Record<string, string> = {
@@ -30,15 +30,19 @@ export interface SessionSetting extends Editing {
   change(method: 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, query?: string): Promise<void>
 }
 
-export async function startSessionSetting(variables: Record<string, string> = {}): Promise<SessionSetting> {
+export async function startSessionSetting(
+  variables: Record<string, string> = {},
+  more: NonNullable<SettingOptions['policy']> = () => undefined,
+): Promise<SessionSetting> {
   const secret = randomBytes(32).toString('base64url')
   const signIn = { clientId: 'postern', clientAuthentication: 'none' }
   const editing = await startEditing({
     isolates: ISOLATES.length,
     variables: { POSTERN_SECRET: secret, ...variables },
-    policy: (policy) => {
+    policy: (policy, servers) => {
       Object.assign(policy.issuers.main as object, { signIn })
       policy.organizations.acme.issuers = { own: { issuer: ISSUERS['acme/own'], signIn } }
+      more(policy, servers)
     },
   })
   const { stack, edit, make } = editing

@@ -39,5 +39,5 @@ function isOfSameApplication(
 ): boolean {
   const to = hostOfRequest(request)
   const together = applications.filter(({ hosts }) => hosts.includes(to)).flatMap(({ hosts }) => hosts)
-  return together.some((host) => origin === frontedOrigin(environment, host))
+  return together.some((host) => host !== to && origin === frontedOrigin(environment, host))
 }
