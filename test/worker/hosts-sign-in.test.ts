@@ -2,6 +2,7 @@
 // again, and what is no browser is told where to go. A row for each attack on the way.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
+  addressOf,
   beginSignIn,
   carry,
   cookieOf,
@@ -82,6 +83,69 @@ describe('a person with a browser', () => {
     let last: Visit | null = null
     for (let tries = 0; tries < 7; tries++) last = await agent.visit(WHOAMI)
     expect(pageRefusal(last as Visit)).toBe('400 cookies_blocked')
+  })
+})
+
+describe('no loop', () => {
+  it('is possible where a host does not keep, or does not take, the session that comes', async () => {
+    await signInAt(WHOAMI)
+    for (let tries = 1; tries < 5; tries++) {
+      agent.setCookie(API_HOST, `${SESSION}=; Path=/; Max-Age=0`)
+      expect((await agent.visit(WHOAMI)).status).toBe(200)
+    }
+    agent.setCookie(API_HOST, `${SESSION}=; Path=/; Max-Age=0`)
+    expect(pageRefusal(await agent.visit(WHOAMI))).toBe('400 cookies_blocked')
+    // A minute later it is a new beginning.
+    await setting.stack.advance(61)
+    expect((await agent.visit(WHOAMI)).status).toBe(200)
+  })
+
+  it('of a session that an organization has ended: it takes signing in once more, and elsewhere it goes on', async () => {
+    const { script, asked } = setting.providers.code
+    script.person = { ...script.person, groups: ['readers'] }
+    const page = `${API}/orgs/acme/projects/payments/hello`
+    expect((await signInAt(page)).status).toBe(200)
+    await agent.visit(`${OTHER}/whoami`)
+    const ended = await setting.stack.send({
+      host: GATEWAY_HOST,
+      path: '/api/v1/organizations/acme/sessions:end',
+      method: 'POST',
+      token: setting.token({ sub: 'root', groups: ['roots'] }),
+      headers: { 'content-type': 'application/json' },
+      body: '{}',
+    })
+    expect(ended.status).toBe(200)
+    await setting.stack.advance(16)
+    const times = asked.length
+    expect((await agent.visit(`${OTHER}/whoami`)).hops).toHaveLength(1)
+    const script401 = await agent.fetch(page)
+    const { login_url } = JSON.parse(script401.text)
+    expect(login_url).toBe(`${API}/.postern/login?organization=acme`)
+    // By the page itself, and by where a script is told to lead.
+    for (const address of [page, `${login_url}&return_to=${encodeURIComponent(new URL(page).pathname)}`]) {
+      const chooser = await agent.visit(address)
+      expect(new URL(chooser.url).pathname).toBe('/login')
+      expect(chooser.text).toContain('acme/own')
+    }
+    const done = await signInAt(page)
+    expect([done.url, done.status, asked.length]).toEqual([page, 200, times + 1])
+  })
+
+  it('of tabs: whichever arrives first, the others arrive as well', async () => {
+    await agent.visit(`${GATEWAY_ORIGIN}/login?issuer=code&return_to=/healthz`, { headers: addressOf(agent) })
+    const navigation = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
+    const paths = ['/whoami?tab=1', '/whoami?tab=2', '/whoami?tab=3']
+    const tickets: string[] = []
+    for (const path of paths) {
+      const opened = await agent.fetch(`${API}${path}`, { headers: navigation })
+      const led = await agent.fetch(opened.hops[0]?.location as string, { from: GATEWAY_ORIGIN })
+      tickets.push(led.hops[0]?.location as string)
+    }
+    for (const [index, ticket] of tickets.entries()) {
+      // The last is late: the browser has a session by then.
+      if (index === 2) await setting.stack.advance(31)
+      expect(await agent.visit(ticket)).toMatchObject({ url: `${API}${paths[index]}`, status: 200 })
+    }
   })
 })
 
