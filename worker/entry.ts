@@ -24,6 +24,8 @@ export default {
       if (!onGatewayHost) return await gateway(environment, request, requestId)
       const response = await gatewayHost.fetch(request, { environment, requestId }, context)
       response.headers.set('x-request-id', requestId)
+      // Browsers take no notice of it over http.
+      response.headers.set('strict-transport-security', 'max-age=31536000')
       return response
     } catch (error) {
       return answerFault(error, requestId)

@@ -25,7 +25,7 @@ const roles = (resource: Json['json']) => {
 }
 
 describe('the global level', () => {
-  it('[4-12] to [4-17] has what the environment sets, locked, with the variable', async () => {
+  it('[4-12] [4-13] [4-14] [4-15] [4-16] [4-17] has what the environment sets, locked, with the variable', async () => {
     const got = await api.ask('GET', '/instance')
     expect(got.headers.etag).toBe('"0"')
     expect(roles(got.json)).toEqual([

@@ -36,6 +36,7 @@ it('the gateway host is alive', async () => {
   expect([answer.status, JSON.parse(answer.text)]).toEqual([200, { status: 'alive' }])
   expect(answer.headers['cache-control']).toBe('no-store')
   expect(answer.headers['x-request-id']).toMatch(/./)
+  expect(answer.headers['strict-transport-security']).toBe('max-age=31536000')
 })
 
 it('whoever wants to sign in where nobody can is told how it is set up', async () => {

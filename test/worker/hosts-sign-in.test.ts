@@ -46,7 +46,7 @@ async function signInAt(page: string, by = agent): Promise<Visit> {
 const lastCall = () => setting.upstream.seen.at(-1)
 
 describe('a person with a browser', () => {
-  it('is led to sign in and back to the page; another host asks nothing again [2-1] [2-6] [2-15] [4-1]', async () => {
+  it('is led to sign in and back to the page; another host asks nothing again [2-1] [2-2] [2-6] [2-15] [4-1]', async () => {
     const done = await signInAt(WHOAMI)
     expect([done.url, done.status]).toEqual([WHOAMI, 200])
     const hosts = done.hops.map(({ url }) => new URL(url).host)
