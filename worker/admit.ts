@@ -24,7 +24,7 @@ import { type Refusal, refuse, shown } from './refusal.ts'
 import { crossSite } from './sessions/cross-site.ts'
 import { endedIn, endOf, type HeldSession, sessionNow, sessionOf } from './sessions/held.ts'
 import { principalOfSession } from './sessions/principal.ts'
-import type { SessionCopy } from './sessions/session.ts'
+import { isRenewalDue, type SessionCopy } from './sessions/session.ts'
 import { singleSignOnBy } from './sessions/settings.ts'
 import { type Identity, type IdentityRef, identityFor, recallIdentity } from './tokens/assertion.ts'
 import { recallToken, recheckToken, type VerifiedToken, verifyToken } from './tokens/verify.ts'
@@ -283,11 +283,9 @@ export async function decideAt(
   return { ok: true, decision: decide(policy, organization, principal, { permission, level, now }) }
 }
 
-/** An hour after the issuer was asked last; what does it is loaded then (signin/renew.ts). */
-const CLAIMS_FRESH_MS = 60 * 60_000
-
+/** What does it is loaded when it is due. */
 function renewSession(environment: Environment, session: SessionCopy): void {
-  if (!session.renewable || clock.now() - session.claimsAt < CLAIMS_FRESH_MS) return
+  if (!isRenewalDue(session, clock.now())) return
   waitUntil(import('./signin/renew.ts').then(({ renewBehind }) => renewBehind(environment, session)))
 }
 

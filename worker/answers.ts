@@ -1,7 +1,7 @@
 // What refusals and faults look like on the wire: problem documents (RFC 9457) with the challenge of RFC
 // 6750. Everything said is about the request; nothing of a token or a secret is ever echoed.
 import { REASONS, type Reason, SESSION_REASONS } from '../policy/reasons.ts'
-import { type Refusal, refuse } from './refusal.ts'
+import { type Refusal, refuse, shown } from './refusal.ts'
 
 /** `type` of a problem document. The name is resolved by the documentation, not by a server. */
 const TYPE_PREFIX = 'urn:postern:problem:'
@@ -41,6 +41,12 @@ export function answerRefusal(refusal: Refusal, requestId: string): Response {
     status: problem.status,
     headers: refusalHeaders(problem),
   })
+}
+
+/** What a gateway host says of a path that none of its parts serves. */
+export function refuseUnserved(method: string, path: string): Refusal {
+  const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`
+  return refuse('route_not_found', detail, { check: 'path' })
 }
 
 /** A bug of ours, or broken infrastructure: logged whole, answered without a word of it. */

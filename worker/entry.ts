@@ -4,6 +4,7 @@ import { answerFault } from './answers.ts'
 import { type Environment, settingsOf } from './environment.ts'
 import { gateway } from './gateway.ts'
 import { gatewayHost } from './gateway-host.ts'
+import { hostIn } from './path.ts'
 import { requestIdOf } from './request-id.ts'
 
 export { IssuerObject } from './keys/issuer-object.ts'
@@ -20,7 +21,7 @@ export default {
   async fetch(request: Request, environment: Environment, context: ExecutionContext): Promise<Response> {
     const requestId = requestIdOf(request)
     try {
-      const onGatewayHost = settingsOf(environment).gatewayHosts.has(hostOf(request))
+      const onGatewayHost = settingsOf(environment).gatewayHosts.has(hostIn(request.url))
       if (!onGatewayHost) return await gateway(environment, request, requestId)
       const response = await gatewayHost.fetch(request, { environment, requestId }, context)
       response.headers.set('x-request-id', requestId)
@@ -31,11 +32,4 @@ export default {
       return answerFault(error, requestId)
     }
   },
-}
-
-/** Host and port; what the URL has before its path. */
-function hostOf({ url }: Request): string {
-  const start = url.indexOf('//') + 2
-  const end = url.indexOf('/', start)
-  return url.slice(start, end === -1 ? url.length : end).toLowerCase()
 }

@@ -72,6 +72,8 @@ export interface Settings {
   /** Host and port of each gateway origin, as in the Host header. */
   gatewayHosts: ReadonlySet<string>
   allowLoopback: boolean
+  /** Of paths that carry one (App ID's "tenant"). */
+  instanceId: string
 }
 
 const settingsByEnvironment = new WeakMap<Environment, Settings>()
@@ -88,6 +90,7 @@ export function settingsOf(environment: Environment): Settings {
     gatewayOrigins,
     gatewayHosts: new Set(gatewayOrigins.map((origin) => new URL(origin).host)),
     allowLoopback: environment.DANGEROUSLY_ALLOW_LOOPBACK === 'true',
+    instanceId: environment.INSTANCE_ID || 'postern',
   }
   settingsByEnvironment.set(environment, settings)
   return settings

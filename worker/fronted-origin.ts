@@ -11,11 +11,15 @@ export function frontedOrigin(environment: Environment, hostname: string): strin
   return url.origin
 }
 
+/** That of the gateway host which the request came to; null: it came to another. */
+export function gatewayOriginOf(environment: Environment, { url }: Request): string | null {
+  const { host } = new URL(url)
+  return settingsOf(environment).gatewayOrigins.find((origin) => new URL(origin).host === host) ?? null
+}
+
 /** As the browser that sent the request knows it. */
 export function ownOrigin(environment: Environment, request: Request): string {
-  const { host, hostname } = new URL(request.url)
-  const gateway = settingsOf(environment).gatewayOrigins.find((origin) => new URL(origin).host === host)
-  return gateway ?? frontedOrigin(environment, hostname)
+  return gatewayOriginOf(environment, request) ?? frontedOrigin(environment, new URL(request.url).hostname)
 }
 
 /** Null: a session may be used at the origin. Nobody but this machine sees what is sent to a loopback one. */

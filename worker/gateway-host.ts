@@ -1,12 +1,11 @@
 // What a gateway host serves: the instance's own pages and endpoints, never an upstream. Hono routes here
 // and does nothing else.
 import { Hono } from 'hono'
-import { answerFault } from './answers.ts'
+import { answerFault, refuseUnserved } from './answers.ts'
 import type { Environment } from './environment.ts'
 import { healthDetails, maySeeHealth, readiness } from './health.ts'
 import { signerOf } from './keys/signing.ts'
 import { answerPlainly } from './navigation.ts'
-import { refuse, shown } from './refusal.ts'
 
 /** Shorter than a key is published ahead of its use (keys/signing-object.ts), by far. */
 const JWKS_MAX_AGE_SECONDS = 600
@@ -57,8 +56,7 @@ gatewayHost.all('/management/*', async (context) => {
 
 gatewayHost.notFound((context) => {
   const { method, path } = context.req
-  const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`
-  const refusal = refuse('route_not_found', detail, { check: 'path' })
+  const refusal = refuseUnserved(method, path)
   return answerPlainly(context.req.raw, refusal, context.env.requestId)
 })
 

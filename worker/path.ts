@@ -2,6 +2,13 @@
 // must have no second way to read it.
 import { type Refusal, refuse, shown } from './refusal.ts'
 
+/** Host and port as they stand in a request's URL, in lower case. */
+export function hostIn(url: string): string {
+  const start = url.indexOf('//') + 2
+  const end = url.indexOf('/', start)
+  return url.slice(start, end === -1 ? url.length : end).toLowerCase()
+}
+
 export type ReadPath = { ok: true; hostname: string; pathname: string } | Refusal
 
 /**

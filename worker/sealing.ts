@@ -40,6 +40,22 @@ export async function open(secrets: Secrets, purpose: string, id: string, sealed
   )
 }
 
+/** Of a value that JSON can say. */
+export function sealJson(secrets: Secrets, purpose: string, id: string, value: unknown): Promise<string> {
+  return seal(secrets, purpose, id, JSON.stringify(value))
+}
+
+/** For what comes back from a browser: null where it does not open, whoever made it. */
+export async function openJson<Value>(
+  secrets: Secrets,
+  purpose: string,
+  id: string,
+  sealed: string,
+): Promise<Value | null> {
+  const text = await open(secrets, purpose, id, sealed).catch(() => null)
+  return text === null ? null : (JSON.parse(text) as Value)
+}
+
 /** @returns base64url of the HMAC. */
 export async function sign(secrets: Secrets, purpose: string, text: string): Promise<string> {
   const key = await signingKey(secrets.POSTERN_SECRET, 'POSTERN_SECRET', purpose)

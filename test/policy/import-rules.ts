@@ -35,6 +35,8 @@ const WORKER_LEVELS: string[][] = [
   ['database/'],
   [
     'answers.ts',
+    'opaque.ts',
+    'read-body.ts',
     'pages/',
     'path.ts',
     'sealing.ts',

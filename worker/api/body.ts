@@ -1,5 +1,6 @@
 // The body of a request as JSON that can be read in one way only: declared as JSON, within bounds, UTF-8, no
 // member twice.
+import { readBytes } from '../read-body.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
 import { countMembers, countWrittenMembers } from '../tokens/compact.ts'
 
@@ -41,31 +42,6 @@ export async function readJson(request: Request, bytesMax: number): Promise<Read
 
 function invalidBody(message: string): Refusal {
   return refuse('input_invalid', message, { members: { errors: [{ path: '', message }] } })
-}
-
-/** Null when there is more. Stops reading there, whatever the length that was declared. */
-async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array | null> {
-  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return null
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader = request.body?.getReader()
-  for (;;) {
-    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }
-    if (done) break
-    length += value.byteLength
-    if (length > bytesMax) {
-      await reader?.cancel()
-      return null
-    }
-    chunks.push(value)
-  }
-  const bytes = new Uint8Array(length)
-  let position = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, position)
-    position += chunk.byteLength
-  }
-  return bytes
 }
 
 /**

@@ -1,7 +1,7 @@
 // Handlers of sessions. What ends is written to the audit first: nothing ends without it, and whoever gets no answer ends
 // it once more, which changes nothing.
 import type { OutputOf } from '../../policy/operations/table.ts'
-import { commit } from '../database/commit.ts'
+import { commitAudit } from '../database/commit.ts'
 import { refreshDocuments } from '../documents/held.ts'
 import { principalId } from '../documents/published.ts'
 import { type Refusal, refuse } from '../refusal.ts'
@@ -160,11 +160,8 @@ async function endAll(call: Call<'sessions.end'>): Promise<Ended> {
 /** Null when it is written. */
 async function audit(call: Call<Ending>, chain: string, id: string, after: unknown): Promise<Refusal | null> {
   const { environment, actor, requestId, now } = call
-  const committed = await commit(environment.DB, {
-    ...{ operation: call.id, actor, requestId, at: now },
-    documents: [],
-    derived: [],
-    audit: [{ chain, target: { kind: 'sessions', id }, before: null, after }],
-  })
+  const context = { operation: call.id, actor, requestId, at: now }
+  const entry = { chain, target: { kind: 'sessions', id }, before: null, after }
+  const committed = await commitAudit(environment.DB, context, entry)
   return committed.ok ? null : refuse('version_conflict', 'It could not be written to the audit; repeat it.')
 }

@@ -44,6 +44,15 @@ export type Committed =
   | { ok: false; reason: 'guard' }
   | { ok: false; reason: 'document_too_large'; document: string; length: number }
 
+/** Something that changes no document, and stands in the audit log all the same. */
+export function commitAudit(
+  database: D1Database,
+  context: AuditContext,
+  entry: AuditEntry,
+): Promise<Committed> {
+  return commit(database, { ...context, documents: [], derived: [], audit: [entry] })
+}
+
 export async function commit(database: D1Database, edit: Edit): Promise<Committed> {
   const rows = edit.documents.map(({ name, version, content }) => {
     return { name, version: version + 1, text: content === null ? null : JSON.stringify(content) }

@@ -1,9 +1,9 @@
 // The documents that the edge reads: their names, their shapes in KV, and the changes that are announced of
 // them. The publisher writes them (publisher-object.ts), isolates hold them (held.ts).
-import { base64url } from 'jose'
 import type { CompiledBucket, CompiledOrganization, CompiledPolicy } from '../../policy/compiled.ts'
 import type { DirectGrant } from '../../policy/principal.ts'
 import type { SingleSignOn } from '../../policy/schema-sign-in.ts'
+import { digestOf } from '../opaque.ts'
 
 /** Of the envelope and all that stands in it. It is part of each key, so that two builds can live side by side. */
 export const PUBLISHED_FORMAT = 1
@@ -23,7 +23,7 @@ export const organizationDocument = (slug: string) => `organization:${slug}`
 export const bucketDocument = (slug: string, bucket: number, hash: string) =>
   `bucket:${slug}:${bucket}:${hash}`
 /** Which organizations have an issuer of that `iss`. */
-export const issuerNameDocument = async (iss: string) => `issuer-name:${await digest(iss)}`
+export const issuerNameDocument = async (iss: string) => `issuer-name:${await digestOf(iss)}`
 /** Whether somebody is more than what a token says: deactivated, or given roles directly. */
 export const principalDocument = (id: string) => `principal:${id}`
 
@@ -56,7 +56,7 @@ export interface PrincipalRecord {
 
 /** One name for an issuer record and a subject, fit for keys. */
 export async function principalId(issuer: string, subject: string): Promise<string> {
-  return digest(JSON.stringify([issuer, subject]))
+  return digestOf(JSON.stringify([issuer, subject]))
 }
 
 /** What isolates are told. `document`: a newer copy is published, of this version. */
@@ -95,10 +95,4 @@ export interface Publication {
   /** Documents that still have to be written. */
   pending: number
   lastError: string | null
-}
-
-async function digest(text: string): Promise<string> {
-  return base64url.encode(
-    new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))),
-  )
 }

@@ -1,4 +1,5 @@
 // Fetches a JSON document from an issuer, bounded in bytes and time, following no redirect.
+import { readText } from '../read-body.ts'
 
 export const DOCUMENT_BYTES_MAX = 64 * 1024
 export const FETCH_TIMEOUT_MS = 5000
@@ -40,18 +41,4 @@ export async function fetchJson(address: string, through: Fetching): Promise<Fet
       return { ok: false, status: 200, problem: 'answered with something that is not JSON' }
     return { ok: false, status: 0, problem: 'could not be reached' }
   }
-}
-
-/** Null when there is more. */
-export async function readText(response: Response, bytesMax: number): Promise<string | null> {
-  if (!response.body) return ''
-  const decoder = new TextDecoder()
-  let bytes = 0
-  let text = ''
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    bytes += chunk.byteLength
-    if (bytes > bytesMax) return null
-    text += decoder.decode(chunk, { stream: true })
-  }
-  return text + decoder.decode()
 }

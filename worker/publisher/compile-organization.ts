@@ -1,5 +1,4 @@
 // One organization, compiled whole: its header, the buckets of its mappings, and which `iss` values it has issuers of.
-import { base64url } from 'jose'
 import { compileOrganization } from '../../policy/compile.ts'
 import type { CompiledBucket, CompiledOrganization } from '../../policy/compiled.ts'
 import { mergeOrganization } from '../../policy/layers.ts'
@@ -13,6 +12,7 @@ import {
   organizationDocument,
   type PublishedOrganization,
 } from '../documents/published.ts'
+import { digestOf } from '../opaque.ts'
 import {
   byLastName,
   type Compiler,
@@ -107,9 +107,7 @@ export async function compileOneOrganization(
 }
 
 async function nameBucket(slug: string, index: number, bucket: CompiledBucket) {
-  const text = new TextEncoder().encode(JSON.stringify(bucket))
-  const digest = base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', text)))
-  const hash = digest.slice(0, BUCKET_HASH_LENGTH)
+  const hash = (await digestOf(JSON.stringify(bucket))).slice(0, BUCKET_HASH_LENGTH)
   return { hash, bucket, name: bucketDocument(slug, index, hash) }
 }
 

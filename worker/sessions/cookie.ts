@@ -1,7 +1,8 @@
 // The session's cookie: what it is called, how it is found in a request, made, signed and known again. Whether the
 // session it names is alive is held.ts's.
-import { base64url } from 'jose'
 import type { Environment } from '../environment.ts'
+import { digestOf, randomText } from '../opaque.ts'
+import { hostIn } from '../path.ts'
 import { isSigned, sign } from '../sealing.ts'
 import type { HostCookie } from './session.ts'
 
@@ -10,7 +11,6 @@ export const CSRF_COOKIE = '__Host-postern-csrf'
 
 const COOKIE_PURPOSE = 'session-cookie'
 const CSRF_PURPOSE = 'csrf'
-const SECRET_BYTES = 32
 
 /** The cookie came more than once; the browser never sends it so, and which one counts is nobody's to guess. */
 export const SEVERAL = Symbol('several session cookies')
@@ -47,9 +47,7 @@ function findCookie(header: string, from: number): number {
 
 /** The host that a request came to, as cookies know it: in lower case, without a port. */
 export function hostOfRequest({ url }: Request): string {
-  const start = url.indexOf('//') + 2
-  const end = url.indexOf('/', start)
-  return cookieHost(url.slice(start, end === -1 ? url.length : end))
+  return cookieHost(hostIn(url))
 }
 
 /** Cookies know no ports (RFC 6265 8.5). */
@@ -64,11 +62,11 @@ export async function makeHostCookie(
   environment: Environment,
   { host, principal }: { host: string; principal: string },
 ): Promise<{ value: string; cookie: HostCookie }> {
-  const secret = base64url.encode(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)))
+  const secret = randomText()
   const plainHost = cookieHost(host)
   const signature = await sign(environment, COOKIE_PURPOSE, signedText(plainHost, principal, secret))
   const value = `${principal}.${secret}.${signature}`
-  return { value, cookie: { host: plainHost, hash: await hashOf(secret) } }
+  return { value, cookie: { host: plainHost, hash: await digestOf(secret) } }
 }
 
 /** Null for whatever was not made here, for this host. */
@@ -81,18 +79,13 @@ export async function openHostCookie(
   if (!principal || !secret || !signature) return null
   const text = signedText(cookieHost(host), principal, secret)
   if (!(await isSigned(environment, COOKIE_PURPOSE, text, signature))) return null
-  return { principal, hash: await hashOf(secret) }
+  return { principal, hash: await digestOf(secret) }
 }
 const VALUE = /^([\w-]{43})\.([\w-]{43})\.([\w-]{43})$/
 
 /** None of the three has a line's end. */
 function signedText(host: string, principal: string, secret: string): string {
   return `${host}\n${principal}\n${secret}`
-}
-
-async function hashOf(secret: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret))
-  return base64url.encode(new Uint8Array(digest))
 }
 
 /** For Set-Cookie. */

@@ -44,17 +44,14 @@ export async function endNamed(
   { sid, sub }: { sid: string | null; sub: string | null },
   why: string,
 ): Promise<EndedSession[]> {
-  const principals =
-    sid !== null
-      ? await principalsOfSid(environment, issuer, sid)
-      : sub === null
-        ? []
-        : await principalsOfSub(environment, issuer, sub)
-  const which: Which | null =
-    sid !== null ? { kind: 'sid', issuer, sid, sub } : sub === null ? null : { kind: 'sub', issuer, sub }
-  if (which === null) return []
-  const ended = await Promise.all(
-    principals.map((principal) => endSessions(environment, principal, which, why)),
-  )
-  return ended.flat()
+  const end = async (principals: readonly string[], which: Which) => {
+    const ended = principals.map((principal) => endSessions(environment, principal, which, why))
+    return (await Promise.all(ended)).flat()
+  }
+  if (sid !== null) {
+    return end(await principalsOfSid(environment, issuer, sid), { kind: 'sid', issuer, sid, sub })
+  }
+  return sub === null
+    ? []
+    : end(await principalsOfSub(environment, issuer, sub), { kind: 'sub', issuer, sub })
 }

@@ -38,7 +38,7 @@ const ENTRY_BYTES = 4096
 /** A copy that seems to have expired is read again unless it is younger: another isolate may have seen it used. */
 const READ_AGAIN_MS = TOUCH_MS
 
-/** Null: there is no such session, and there never will be one again. */
+/** By host and cookie. `gone`: there is no such session, and there never will be one again. */
 const held = createMemory<HeldSession | 'gone'>({
   weightMax: MEMORY_BYTES_MAX,
   weigh: (key, session) =>

@@ -1,15 +1,15 @@
 // Names by which an issuer's own words for a session (`sid`) and a person (`sub`) are found: an object for each
 // (session-index-object.ts), asked here.
-import { base64url } from 'jose'
 import type { Environment } from '../environment.ts'
+import { digestOf } from '../opaque.ts'
 
 /** `issuer` is the id of the issuer record, here and below. */
 export function sidIndexName(issuer: string, sid: string): Promise<string> {
-  return digest([issuer, 'sid', sid])
+  return digestOf(JSON.stringify([issuer, 'sid', sid]))
 }
 
 export function subIndexName(issuer: string, sub: string): Promise<string> {
-  return digest([issuer, 'sub', sub])
+  return digestOf(JSON.stringify([issuer, 'sub', sub]))
 }
 
 /** Ids of the principals whose sessions have that `sid`. */
@@ -32,9 +32,4 @@ export async function principalsOfSub(
 async function principalsAt({ SESSION_INDEX }: Environment, name: string): Promise<string[]> {
   const found = await SESSION_INDEX.getByName(name).list()
   return found.map(({ principal }) => principal)
-}
-
-async function digest(parts: readonly string[]): Promise<string> {
-  const text = new TextEncoder().encode(JSON.stringify(parts))
-  return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', text)))
 }

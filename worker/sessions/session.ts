@@ -40,6 +40,13 @@ export interface SessionCopy {
   renewable: boolean
 }
 
+const CLAIMS_FRESH_MS = 60 * 60_000
+
+/** Whether the issuer is to be asked anew, an hour after it was asked last. `now` in milliseconds since the epoch. */
+export function isRenewalDue({ renewable, claimsAt }: SessionCopy, now: number): boolean {
+  return renewable && now - claimsAt >= CLAIMS_FRESH_MS
+}
+
 /** What the callback gives the object. */
 export interface NewSession
   extends Omit<SessionCopy, 'principal' | 'lastSeenAt' | 'keptAt' | 'renewable' | 'lastKnown'> {

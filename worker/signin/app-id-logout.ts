@@ -1,7 +1,7 @@
 // Signing out as an application asks for it, by App ID's path or by `/logout` ([2-15] to [2-19]): only to an address that
 // is registered; otherwise a page says why, and nothing ends.
 import { holdPolicy } from '../documents/held.ts'
-import type { Environment } from '../environment.ts'
+import { type Environment, settingsOf } from '../environment.ts'
 import { refusalPage } from '../pages/refusal-page.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
 import { singleSignOnOf } from '../sessions/settings.ts'
@@ -15,8 +15,9 @@ export function appIdLogout(
   requestId: string,
   tenant: string,
 ): Promise<Response> {
-  const own = environment.INSTANCE_ID ?? 'postern'
-  if (tenant === own) return logoutOfApplication(environment, request, requestId)
+  if (tenant === settingsOf(environment).instanceId) {
+    return logoutOfApplication(environment, request, requestId)
+  }
   const detail = `${shown(tenant)} is not the id of this instance.`
   return refusalPage(refuse('instance_unknown', detail, { check: 'tenant' }), requestId)
 }

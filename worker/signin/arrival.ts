@@ -1,11 +1,11 @@
 // A browser arrives at a fronted host and has no session there: the host remembers it by a cookie, and asks the gateway
 // host, in words that only this instance can have said, to sign the person in.
-import { base64url } from 'jose'
 import { clock } from '../clock.ts'
 import { type Environment, settingsOf } from '../environment.ts'
 import { checkTransport, frontedOrigin } from '../fronted-origin.ts'
+import { digestOf, randomText } from '../opaque.ts'
 import { type Refusal, refuse } from '../refusal.ts'
-import { open, seal } from '../sealing.ts'
+import { openJson, sealJson } from '../sealing.ts'
 import { cookieValue } from './attempt.ts'
 import { goTo } from './go-to.ts'
 import type { Target } from './target.ts'
@@ -14,7 +14,6 @@ const COOKIE = '__Host-postern-arrival'
 const COOKIE_PURPOSE = 'arrival'
 const REQUEST_PURPOSE = 'sign-in-request'
 const ARRIVAL_SECONDS = 600
-const BINDING_BYTES = 32
 /** Whoever is sent to sign in so often within a minute, whatever came of it, is not sent away again. */
 const TRIES_MAX = 5
 const TRIES_SECONDS = 60
@@ -50,7 +49,7 @@ export async function beginArrival(
   const now = clock.now()
   const isAgain = known !== null && now - known.since < TRIES_SECONDS * 1000
   const arrival: Arrival = {
-    binding: known?.binding ?? makeBinding(),
+    binding: known?.binding ?? randomText(),
     tries: isAgain ? known.tries + 1 : 1,
     since: isAgain ? known.since : now,
   }
@@ -62,18 +61,14 @@ export async function beginArrival(
     kind: 'host',
     host,
     path: why.path.length > PATH_LENGTH_MAX ? '/' : why.path,
-    binding: await hashOf(arrival.binding),
+    binding: await digestOf(arrival.binding),
     organization: why.organization,
     startedAfter: why.startedAfter,
   }
   const asked = { target, expires: now + ARRIVAL_SECONDS * 1000 }
-  const sealed = await seal(environment, REQUEST_PURPOSE, '', JSON.stringify(asked))
+  const sealed = await sealJson(environment, REQUEST_PURPOSE, '', asked)
   const cookie = await cookieLine(environment, host, arrival, ARRIVAL_SECONDS)
   return goTo(`${settingsOf(environment).issuer}/login?request=${sealed}`, [cookie])
-}
-
-function makeBinding(): string {
-  return base64url.encode(crypto.getRandomValues(new Uint8Array(BINDING_BYTES)))
 }
 
 /**
@@ -82,7 +77,7 @@ function makeBinding(): string {
  */
 export function endArrival(environment: Environment, host: string, arrival: Arrival): Promise<string> {
   const left = Math.max(0, TRIES_SECONDS - Math.floor((clock.now() - arrival.since) / 1000))
-  return cookieLine(environment, host, { ...arrival, binding: makeBinding() }, left)
+  return cookieLine(environment, host, { ...arrival, binding: randomText() }, left)
 }
 
 async function cookieLine(
@@ -91,13 +86,13 @@ async function cookieLine(
   arrival: Arrival,
   seconds: number,
 ): Promise<string> {
-  const sealed = await seal(environment, COOKIE_PURPOSE, host, JSON.stringify(arrival))
+  const sealed = await sealJson(environment, COOKIE_PURPOSE, host, arrival)
   return `${COOKIE}=${sealed}; Path=/; Max-Age=${seconds}; Secure; HttpOnly; SameSite=Lax`
 }
 
 /** Whether a ticket is for the browser that has arrived so. */
 export async function isBoundTo(arrival: Arrival, binding: string): Promise<boolean> {
-  return (await hashOf(arrival.binding)) === binding
+  return (await digestOf(arrival.binding)) === binding
 }
 
 /** Null where the browser has no such cookie. */
@@ -107,9 +102,7 @@ export async function arrivalOf(
   host: string,
 ): Promise<Arrival | null> {
   const sealed = cookieValue(request, COOKIE)
-  if (sealed === null) return null
-  const text = await open(environment, COOKIE_PURPOSE, host, sealed).catch(() => null)
-  return text === null ? null : (JSON.parse(text) as Arrival)
+  return sealed === null ? null : openJson<Arrival>(environment, COOKIE_PURPOSE, host, sealed)
 }
 
 /** What a fronted host has asked for. */
@@ -117,17 +110,11 @@ export async function openRequest(
   environment: Environment,
   sealed: string,
 ): Promise<{ ok: true; target: Target } | Refusal> {
-  const text = await open(environment, REQUEST_PURPOSE, '', sealed).catch(() => null)
-  if (text === null) {
+  const asked = await openJson<{ target: Target; expires: number }>(environment, REQUEST_PURPOSE, '', sealed)
+  if (asked === null) {
     return refuse('sign_in_request_invalid', 'No host of this instance has made it.', { check: 'request' })
   }
-  const { target, expires } = JSON.parse(text) as { target: Target; expires: number }
-  return clock.now() < expires
-    ? { ok: true, target }
+  return clock.now() < asked.expires
+    ? { ok: true, target: asked.target }
     : refuse('sign_in_request_invalid', `It is older than ${ARRIVAL_SECONDS} s.`, { check: 'request' })
-}
-
-async function hashOf(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  return base64url.encode(new Uint8Array(digest))
 }

@@ -1,18 +1,17 @@
 // A sign-in between the redirect to the provider and its answer: sealed in a cookie of its own, of which a browser has
 // five, so that tabs do not disturb each other. Nothing is stored here until the answer comes; then its `state` is used
 // once.
-import { base64url } from 'jose'
 import { clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
+import { digestOf, randomText } from '../opaque.ts'
 import { type Refusal, refuse } from '../refusal.ts'
-import { open, seal } from '../sealing.ts'
+import { openJson, sealJson } from '../sealing.ts'
 import type { Target } from './target.ts'
 
 export const ATTEMPT_SECONDS_MAX = 600
 /** The cookie stays longer, so that whoever comes too late is told so, and finds the way on. */
 const COOKIE_SECONDS = 3600
 const SLOTS = 5
-const RANDOM_BYTES = 32
 const PURPOSE = 'sign-in-attempt'
 
 export interface Attempt {
@@ -32,10 +31,6 @@ export interface Attempt {
   startedAt: number
 }
 
-export function randomText(): string {
-  return base64url.encode(crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)))
-}
-
 /** Begins an attempt in a free slot, else in that of the oldest. `cookie` is for Set-Cookie. */
 export async function beginAttempt(
   environment: Environment,
@@ -46,7 +41,7 @@ export async function beginAttempt(
   const secrets = { state: `${slot}.${randomText()}`, nonce: randomText() }
   const attempt = { ...begun, target: shortTarget(begun.target), ...secrets, startedAt: clock.now() }
   const name = cookieName(slot)
-  const sealed = await seal(environment, PURPOSE, name, JSON.stringify(attempt))
+  const sealed = await sealJson(environment, PURPOSE, name, attempt)
   // The answer may be a form that another site posts, which brings SameSite=None cookies only.
   const cookie = `${name}=${sealed}; Path=/; Max-Age=${COOKIE_SECONDS}; Secure; HttpOnly; SameSite=None`
   return { attempt, cookie }
@@ -83,9 +78,7 @@ const STATE = /^[0-4]\.[\w-]{43}$/
 async function openSlot(environment: Environment, request: Request, slot: number): Promise<Attempt | null> {
   const name = cookieName(slot)
   const sealed = cookieValue(request, name)
-  if (sealed === null) return null
-  const plain = await open(environment, PURPOSE, name, sealed).catch(() => null)
-  return plain === null ? null : (JSON.parse(plain) as Attempt)
+  return sealed === null ? null : openJson<Attempt>(environment, PURPOSE, name, sealed)
 }
 
 function cookieName(slot: number): string {
@@ -111,8 +104,7 @@ export async function useAttempt(environment: Environment, attempt: Attempt): Pr
     const detail = `It began ${age} s ago; ${ATTEMPT_SECONDS_MAX} s are allowed.`
     return refuse('attempt_expired', detail, { check: 'state' })
   }
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(state))
-  const name = `state:${base64url.encode(new Uint8Array(digest))}`
+  const name = `state:${await digestOf(state)}`
   if (await environment.SINGLE_USE.getByName(name).use(expires)) return null
   return refuse('attempt_used', 'Its "state" has been used already.', { check: 'state' })
 }

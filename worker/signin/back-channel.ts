@@ -1,8 +1,8 @@
 // Back-channel logout ([4-33] to [4-35]; OpenID Connect Back-Channel Logout 1.0): an issuer says, server to server,
 // whose sessions with it have ended, and those here end with them. What the token says is tokens/logout-token.ts's.
-import { base64url } from 'jose'
 import type { IssuerRecord } from '../../policy/compiled.ts'
 import type { Environment } from '../environment.ts'
+import { digestOf } from '../opaque.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
 import { endNamed } from '../sessions/end.ts'
 import { type CompactToken, parseCompact, TOKEN_BYTES_MAX } from '../tokens/compact.ts'
@@ -38,7 +38,7 @@ async function endByToken(environment: Environment, request: Request): Promise<D
   }
   const flood = await limitedInShares(environment, request, {
     what: 'back-channel',
-    name: await digest(token),
+    name: await digestOf(token),
   })
   if (flood) return flood
   const parsed = parseCompact(token)
@@ -88,7 +88,7 @@ async function verifyForRecords(
 async function endOnce(environment: Environment, tokens: readonly Verified[]): Promise<Done> {
   const used = await Promise.all(
     tokens.map(async ({ record: { id }, said }) => {
-      const name = `jti:${await digest(JSON.stringify([id, said.jti]))}`
+      const name = `jti:${await digestOf(JSON.stringify([id, said.jti]))}`
       const once = environment.SINGLE_USE.getByName(name)
       if (!(await once.use(said.validUntil * 1000))) return false
       try {
@@ -103,9 +103,4 @@ async function endOnce(environment: Environment, tokens: readonly Verified[]): P
   )
   if (used.includes(true)) return { ok: true }
   return refuse('logout_token_invalid', 'Its "jti" has been used already.', { check: 'jti' })
-}
-
-async function digest(text: string): Promise<string> {
-  const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  return base64url.encode(new Uint8Array(bytes))
 }

@@ -4,6 +4,7 @@ import type { Claims, Principal } from '../../policy/principal.ts'
 import { clock } from '../clock.ts'
 import { principalId } from '../documents/published.ts'
 import type { Environment } from '../environment.ts'
+import { randomText } from '../opaque.ts'
 import { reportSeen } from '../principals/report-seen.ts'
 import type { Refusal } from '../refusal.ts'
 import { seal } from '../sealing.ts'
@@ -17,7 +18,6 @@ import {
 import { endSessions } from '../sessions/end.ts'
 import type { NewSession, SessionCopy, SessionKind } from '../sessions/session.ts'
 import { singleSignOnOf } from '../sessions/settings.ts'
-import { randomText } from './attempt.ts'
 import { deviceOf, regionOf } from './device.ts'
 
 /** Purposes by which they are sealed, with the session's id. */

@@ -96,7 +96,7 @@ async function answerStale(
   const target: Target = attempt?.target ?? { kind: 'path', path: '/' }
   const present = await presentSession(environment, request, target)
   if (present.ok && present.session && present.goesOn) {
-    return finishAt(environment, request, target, present.session.copy)
+    return finishAt(environment, target, present.session.copy)
   }
   const href = attempt ? await againHref(environment, attempt) : BEGIN_AGAIN.href
   return refusalPage(present.ok ? refusal : present, requestId, { actions: [{ label: 'Try again', href }] })
@@ -169,7 +169,7 @@ async function signInBy(
     onlyHost,
   })
   if (!begun.ok) return begun
-  return withCookies(await finishAt(environment, request, target, begun.copy), begun.cookies)
+  return finishAt(environment, target, begun.copy, begun.cookies)
 }
 
 /** RFC 9207 2.4, then RFC 6749 4.1.2.1: what somebody else says of an error is of no interest, either. */
@@ -228,11 +228,4 @@ async function sessionBefore(environment: Environment, request: Request, { befor
   if (!present.ok || present.session === null) return before
   const { principal, id } = present.session.copy
   return { principal, id }
-}
-
-function withCookies(response: Response, cookies: readonly string[]): Response {
-  const headers = new Headers(response.headers)
-  for (const cookie of cookies) headers.append('set-cookie', cookie)
-  headers.set('cache-control', 'no-store')
-  return new Response(response.body, { status: response.status, headers })
 }

@@ -4,7 +4,7 @@ import { isCognito } from '../../policy/addresses.ts'
 import { clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
 import { providerOf } from '../keys/provider.ts'
-import { open, seal } from '../sealing.ts'
+import { open, openJson, sealJson } from '../sealing.ts'
 import type { EndedSession } from '../sessions/session.ts'
 import { ID_TOKEN_PURPOSE } from './begin-session.ts'
 import { recordOfId } from './issuer-records.ts'
@@ -67,13 +67,13 @@ async function parameters(
 
 export function sealLanding(environment: Environment, landing: Landing): Promise<string> {
   const expires = clock.now() + STATE_SECONDS * 1000
-  return seal(environment, STATE_PURPOSE, 'landing', JSON.stringify({ ...landing, expires }))
+  return sealJson(environment, STATE_PURPOSE, 'landing', { ...landing, expires })
 }
 
 /** Null for a state that is not ours, or too old. */
 export async function openLanding(environment: Environment, state: string): Promise<Landing | null> {
-  const text = await open(environment, STATE_PURPOSE, 'landing', state).catch(() => null)
-  if (text === null) return null
-  const { expires, ...landing } = JSON.parse(text) as Landing & { expires: number }
+  const sealed = await openJson<Landing & { expires: number }>(environment, STATE_PURPOSE, 'landing', state)
+  if (sealed === null) return null
+  const { expires, ...landing } = sealed
   return clock.now() < expires ? landing : null
 }

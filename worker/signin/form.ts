@@ -1,4 +1,5 @@
 // A form as browsers and identity providers post it, within bounds. What its fields mean is its readers'.
+import { readText } from '../read-body.ts'
 import { type Refusal, refuse, shown } from '../refusal.ts'
 
 export type ReadForm = { ok: true; form: URLSearchParams } | Refusal
@@ -22,23 +23,4 @@ export async function readForm(request: Request, bytesMax: number): Promise<Read
 export function onlyValue(parameters: URLSearchParams, name: string): string | null {
   const [only, ...others] = parameters.getAll(name)
   return only !== undefined && others.length === 0 ? only : null
-}
-
-/** Null when there is more. Stops reading there, whatever the length that was declared. */
-async function readText(request: Request, bytesMax: number): Promise<string | null> {
-  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return null
-  const decoder = new TextDecoder()
-  const reader = request.body?.getReader()
-  let text = ''
-  let length = 0
-  for (;;) {
-    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }
-    if (done) return text + decoder.decode()
-    length += value.byteLength
-    if (length > bytesMax) {
-      await reader?.cancel()
-      return null
-    }
-    text += decoder.decode(value, { stream: true })
-  }
 }

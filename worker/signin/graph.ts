@@ -4,7 +4,7 @@ import type { IssuerRecord } from '../../policy/compiled.ts'
 import { type Claims, principalFromClaims } from '../../policy/principal.ts'
 import type { Environment } from '../environment.ts'
 import { judgeAddress } from '../keys/address.ts'
-import { readText } from '../keys/fetch-json.ts'
+import { readText } from '../read-body.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import { exchangeOwnCredentials, type RelyingParty } from './relying-party.ts'
 

@@ -1,13 +1,14 @@
 // Begins to sign somebody in: where to afterwards, with whom, and off to the provider. Whoever has a session already that
 // is good for it goes straight on.
-import { type Environment, settingsOf } from '../environment.ts'
-import { checkTransport } from '../fronted-origin.ts'
+import type { Environment } from '../environment.ts'
+import { checkTransport, gatewayOriginOf } from '../fronted-origin.ts'
+import { randomText } from '../opaque.ts'
 import { refusalPage } from '../pages/refusal-page.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import { type HeldSession, sessionOf } from '../sessions/held.ts'
 import { principalOfSession } from '../sessions/principal.ts'
 import { singleSignOnOf } from '../sessions/settings.ts'
-import { beginAttempt, randomText } from './attempt.ts'
+import { beginAttempt } from './attempt.ts'
 import { choicePage, nobodyOfferedPage, rememberIssuer } from './choose.ts'
 import { limited } from './flood.ts'
 import { goTo } from './go-to.ts'
@@ -52,7 +53,7 @@ async function beginLogin(
   const { target } = read
   const present = await presentSession(environment, request, target)
   if (!present.ok) return present
-  if (present.goesOn && present.session) return finishAt(environment, request, target, present.session.copy)
+  if (present.goesOn && present.session) return finishAt(environment, target, present.session.copy)
   const query = (name: string) => url.searchParams.get(name) || null
   const loginHint = query('login_hint')?.slice(0, HINT_LENGTH_MAX) ?? null
   const organization = query('organization') ?? (target.kind === 'host' ? target.organization : null)
@@ -70,10 +71,8 @@ async function beginLogin(
 
 /** The origin of the gateway host that the request came to: as it is configured, whatever the request says. */
 export function originOf(environment: Environment, request: Request): string | Refusal {
-  const { gatewayOrigins } = settingsOf(environment)
-  const host = new URL(request.url).host
-  const origin = gatewayOrigins.find((one) => new URL(one).host === host)
-  if (origin === undefined) return refuse('host_unknown', 'It is no gateway host.', { check: 'host' })
+  const origin = gatewayOriginOf(environment, request)
+  if (origin === null) return refuse('host_unknown', 'It is no gateway host.', { check: 'host' })
   return checkTransport(environment, origin) ?? origin
 }
 

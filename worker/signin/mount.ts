@@ -1,9 +1,9 @@
 // Signing in and out on a gateway host. Hono routes here and does nothing else; each page and endpoint has its own file.
 import { Hono } from 'hono'
-import { answerFault, answerRefusal } from '../answers.ts'
+import { answerFault, answerRefusal, refuseUnserved } from '../answers.ts'
 import type { Environment } from '../environment.ts'
 import { refusalPage } from '../pages/refusal-page.ts'
-import { refuse, shown } from '../refusal.ts'
+import { refuse } from '../refusal.ts'
 import { appIdLogout } from './app-id-logout.ts'
 import { backChannelLogout } from './back-channel.ts'
 import { callback } from './callback.ts'
@@ -40,8 +40,7 @@ signIn.get('/', ({ req, env }) => home(env.environment, req.raw, env.requestId))
 
 signIn.notFound((context) => {
   const { method, path } = context.req
-  const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`
-  return answerRefusal(refuse('route_not_found', detail, { check: 'path' }), context.env.requestId)
+  return answerRefusal(refuseUnserved(method, path), context.env.requestId)
 })
 
 /** People read what browsers show. */

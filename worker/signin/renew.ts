@@ -24,7 +24,6 @@ import {
   type Tokens,
 } from './relying-party.ts'
 
-export const CLAIMS_FRESH_MS = 60 * 60_000
 /** An isolate asks the session's object so often at most; the object says who may. */
 const ASK_PAUSE_MS = 60_000
 const MEMORY_BYTES_MAX = 1024 * 1024
@@ -32,10 +31,9 @@ const ENTRY_BYTES = 128
 
 const asked = createMemory<number>({ weightMax: MEMORY_BYTES_MAX, weigh: () => ENTRY_BYTES })
 
-/** Neither waits nor throws. */
+/** For a session whose renewal is due (sessions/session.ts). Neither waits nor throws. */
 export function renewBehind(environment: Environment, session: SessionCopy): void {
   const now = clock.now()
-  if (!session.renewable || now - session.claimsAt < CLAIMS_FRESH_MS) return
   if (now - (asked.get(session.id) ?? Number.NEGATIVE_INFINITY) < ASK_PAUSE_MS) return
   asked.set(session.id, now)
   waitUntil(

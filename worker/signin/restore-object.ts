@@ -1,16 +1,15 @@
 // The temporary password of LOCAL_RESTORE: a Durable Object makes one for each deployment, says it once in the log, keeps
 // a salted hash for an hour, and counts the guesses. With LOCAL_RESTORE_PASSWORD_HASH it only counts.
 import { DurableObject } from 'cloudflare:workers'
-import { base64url } from 'jose'
 import { alarmTime, clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
+import { digestOf, randomText } from '../opaque.ts'
 import { fitsPasswordHash, type PasswordHash, parsePasswordHash } from './password-hash.ts'
 
 /** How long a password lives; those of LOCAL_RESTORE_PASSWORD_HASH have their guesses anew after it. */
 export const RESTORE_LIFE_MS = 60 * 60_000
 export const RESTORE_TRIES_MAX = 5
 const PASSWORD_BYTES = 20
-const SALT_BYTES = 16
 /** Of 32 characters, without those that are taken for each other. */
 const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789+'
 
@@ -40,7 +39,7 @@ export class RestoreObject extends DurableObject<Environment> {
   async prepare(): Promise<void> {
     if (givenHash(this.env) !== null) return
     const password = makePassword()
-    const salt = base64url.encode(crypto.getRandomValues(new Uint8Array(SALT_BYTES)))
+    const salt = randomText()
     const secret = { salt, hash: await saltedHash(salt, password) }
     // From here on nothing is waited for, so that two first calls keep and log one password.
     if (this.#kept() !== null) return
@@ -118,9 +117,8 @@ function makePassword(): string {
 }
 
 /** Of 160 random bits: a slow hash would guard them no better. */
-async function saltedHash(salt: string, password: string): Promise<string> {
-  const text = new TextEncoder().encode(`${salt} ${password}`)
-  return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', text)))
+function saltedHash(salt: string, password: string): Promise<string> {
+  return digestOf(`${salt} ${password}`)
 }
 
 /** Hashes are compared, of which nobody can choose the beginning. */

@@ -2,7 +2,7 @@
 // GLOBAL_OWNER for that session. Every use stands in the audit log; without the log nobody comes in.
 
 import { clock } from '../clock.ts'
-import { commit } from '../database/commit.ts'
+import { commitAudit } from '../database/commit.ts'
 import type { Environment } from '../environment.ts'
 import { frontedOrigin } from '../fronted-origin.ts'
 import { answerPage, html } from '../pages/page.ts'
@@ -62,7 +62,7 @@ async function askForPassword(
   if (!present.ok) return present
   const { session, goesOn } = present
   if (session && goesOn && (target.kind !== 'path' || session.copy.kind === 'restore')) {
-    return finishAt(environment, request, target, session.copy)
+    return finishAt(environment, target, session.copy)
   }
   const refusal = await prepare(environment, requestId)
   return refusal ?? passwordPage(environment, request, requestId, target)
@@ -99,9 +99,7 @@ async function takePassword(
     onlyHost: null,
   })
   if (!begun.ok) return begun
-  const response = await finishAt(environment, request, target, begun.copy)
-  for (const cookie of begun.cookies) response.headers.append('set-cookie', cookie)
-  return response
+  return finishAt(environment, target, begun.copy, begun.cookies)
 }
 
 const OVER = refuse('password_spent', 'Its hour is over, or it was tried too often.')
@@ -127,15 +125,10 @@ async function audit(
 ): Promise<Refusal | null> {
   const { kind, issuer, subject, email } = RESTORE_PRINCIPAL
   try {
-    const committed = await commit(environment.DB, {
-      operation,
-      actor: { kind, issuer, subject, email },
-      requestId,
-      at: clock.now(),
-      documents: [],
-      derived: [],
-      audit: [{ chain: '', target: { kind: 'restore', id: 'LOCAL_RESTORE' }, before: null, after: null }],
-    })
+    const context = { operation, actor: { kind, issuer, subject, email }, requestId, at: clock.now() }
+    const target = { kind: 'restore', id: 'LOCAL_RESTORE' }
+    const entry = { chain: '', target, before: null, after: null }
+    const committed = await commitAudit(environment.DB, context, entry)
     if (committed.ok) return null
     console.error(`request ${requestId}: ${operation} is not in the audit log: ${committed.reason}`)
   } catch (error) {

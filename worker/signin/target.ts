@@ -76,20 +76,21 @@ function notAllowed(returnTo: string): Refusal {
   return refuse('return_to_not_allowed', detail, { check: 'return_to' })
 }
 
+/** `cookies` are for Set-Cookie, of the host that the request came to. */
 export async function finishAt(
   environment: Environment,
-  _request: Request,
   target: Target,
   session: SessionCopy,
+  cookies: readonly string[] = [],
 ): Promise<Response> {
   switch (target.kind) {
     case 'path':
-      return goTo(target.path)
+      return goTo(target.path, cookies)
     case 'application':
-      return goTo(target.uri)
+      return goTo(target.uri, cookies)
     case 'host': {
       const ticket = await makeTicket(environment, target, session)
-      return goTo(`${frontedOrigin(environment, target.host)}/.postern/sso?ticket=${ticket}`)
+      return goTo(`${frontedOrigin(environment, target.host)}/.postern/sso?ticket=${ticket}`, cookies)
     }
   }
 }

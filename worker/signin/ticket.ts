@@ -1,16 +1,15 @@
 // A ticket hands a session of the gateway host to a fronted host: sealed, for one host, session and page, for the browser
 // whose arrival cookie it names, alive half a minute, used once.
-import { base64url } from 'jose'
 import { clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
+import { randomText } from '../opaque.ts'
 import { type Refusal, refuse } from '../refusal.ts'
-import { open, seal } from '../sealing.ts'
+import { openJson, sealJson } from '../sealing.ts'
 import type { SessionCopy } from '../sessions/session.ts'
 import type { Target } from './target.ts'
 
 const PURPOSE = 'ticket'
 export const TICKET_SECONDS = 30
-const RANDOM_BYTES = 32
 
 export interface Ticket {
   host: string
@@ -35,10 +34,10 @@ export async function makeTicket(
     principal: session.principal,
     session: session.id,
     sessionExpiresAt: session.expiresAt,
-    jti: base64url.encode(crypto.getRandomValues(new Uint8Array(RANDOM_BYTES))),
+    jti: randomText(),
     expires: clock.now() + TICKET_SECONDS * 1000,
   }
-  return seal(environment, PURPOSE, host, JSON.stringify(ticket))
+  return sealJson(environment, PURPOSE, host, ticket)
 }
 
 /** Sealed for one host: for another it does not open. Whether it is late, and whose browser it is for, is asked besides. */
@@ -47,9 +46,10 @@ export async function openTicket(
   sealed: string,
   host: string,
 ): Promise<{ ok: true; ticket: Ticket } | Refusal> {
-  const text = await open(environment, PURPOSE, host, sealed).catch(() => null)
-  if (text === null) return refuse('ticket_invalid', 'It was not made here, or not for this host.')
-  return { ok: true, ticket: JSON.parse(text) as Ticket }
+  const ticket = await openJson<Ticket>(environment, PURPOSE, host, sealed)
+  return ticket === null
+    ? refuse('ticket_invalid', 'It was not made here, or not for this host.')
+    : { ok: true, ticket }
 }
 
 export function isLate({ expires }: Ticket): boolean {
