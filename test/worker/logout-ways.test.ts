@@ -319,6 +319,10 @@ describe('an admin, over the API', () => {
     const send = (more: object) => setting.stack.send({ host: GATEWAY_HOST, path, method: 'POST', ...more })
     const cookie = `${SESSION}=${cookieOf(agent, SESSION)}`
     expect((await send({ headers: { ...headers, cookie }, body: '{}' })).status).toBe(401)
+    // Nobody's word has the database asked.
+    await setting.stack.counts()
+    expect((await send({ headers, token: 'nonsense', body: '{}' })).status).toBe(401)
+    expect((await setting.stack.counts()).statements).toBe(0)
     const token = setting.issuer.token({ sub: 'root', groups: ['roots'] })
     expect((await send({ headers: { 'content-type': 'text/plain' }, token, body: '{}' })).status).toBe(415)
     expect((await send({ headers, token, body: '{}' })).status).toBe(404)

@@ -1,15 +1,15 @@
 // App ID's management paths, for scripts that were made for it: each request is one of our own operations, asked
 // through the same steps, and answered in App ID's shape. `{tenant}` is the id of the instance.
 import { type Context, Hono } from 'hono'
+import { refuseUnserved } from '../answers.ts'
 import { holdPolicy } from '../documents/held.ts'
-import type { Environment } from '../environment.ts'
-import { type Refusal, refuse, shown } from '../refusal.ts'
+import { type Environment, settingsOf } from '../environment.ts'
+import { type Refusal, refuse } from '../refusal.ts'
 import { notFound, respond } from './answers.ts'
 import type { Answered } from './call.ts'
 import { answerFailure, answerMethod, ask, type Served } from './mount.ts'
 
 export const APP_ID_PREFIX = '/management/v4/:tenant'
-export const INSTANCE_ID_USUAL = 'postern'
 
 export const appId = new Hono<Served>()
 
@@ -21,7 +21,7 @@ function at(path: string, methods: Record<string, Serve>): void {
     appId.on(method, APP_ID_PREFIX + path, async (context) => {
       const { environment, requestId } = context.env
       const tenant = context.req.param('tenant')
-      const isOurs = tenant === (environment.INSTANCE_ID || INSTANCE_ID_USUAL)
+      const isOurs = tenant === settingsOf(environment).instanceId
       const answered = isOurs ? await serve(context) : notFound('tenant', tenant ?? '')
       return respond(answered, 200, requestId)
     })
@@ -48,8 +48,10 @@ at('/cloud_directory/Users/:id/sso/logout', {
     if (!headers.has('authorization')) {
       return refuse('credentials_missing', 'Send a token as "Authorization: Bearer <token>".')
     }
-    const who = await whoIs(environment, context.req.param('id') ?? '')
-    const body = { value: who, text: JSON.stringify(who) }
+    const body = async () => {
+      const who = await whoIs(environment, context.req.param('id') ?? '')
+      return { value: who, text: JSON.stringify(who) }
+    }
     const answered = await ask(context, { ...asking, id: 'sessions.end', body })
     return answered.ok ? { ok: true, body: new Response(null, { status: 204, headers: NO_STORE }) } : answered
   },
@@ -86,7 +88,6 @@ const JSON_HEADERS = {
 
 appId.notFound((context) => {
   const { method, path } = context.req
-  const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`
-  return respond(refuse('route_not_found', detail, { check: 'path' }), 0, context.env.requestId)
+  return respond(refuseUnserved(method, path), 0, context.env.requestId)
 })
 appId.onError((error, context) => answerFailure(error, context.env.requestId))

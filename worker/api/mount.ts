@@ -7,7 +7,7 @@ import { type Level, levelOf, SLUG } from '../../policy/level.ts'
 import { API_PREFIX, type Operation } from '../../policy/operations/common.ts'
 import { OPERATIONS, type OperationId } from '../../policy/operations/table.ts'
 import { describePath } from '../../policy/problems.ts'
-import { answerFault } from '../answers.ts'
+import { answerFault, refuseUnserved } from '../answers.ts'
 import { clock } from '../clock.ts'
 import type { Environment } from '../environment.ts'
 import { readPath } from '../path.ts'
@@ -26,14 +26,19 @@ import { mountOpsManager } from './ops-manager/ops-manager.ts'
 
 export type Served = { Bindings: { environment: Environment; requestId: string } }
 
+interface WrittenBody {
+  value: unknown
+  text: string
+}
+
 /** What another way of asking for the same operations (ops-manager.ts) does otherwise. */
 export interface Asking {
   id: OperationId
   /** As they came, from the path. */
   params: Record<string, string>
   query: Record<string, string>
-  /** In place of the request's own. */
-  body?: { value: unknown; text: string }
+  /** In place of the request's own; one that has to be found out is so only for somebody who is known. */
+  body?: WrittenBody | (() => Promise<WrittenBody>)
   needsIfMatch: Wishes['needsIfMatch']
   /** The version the change is made to, in place of the request's If-Match. */
   ifMatch?: number
@@ -45,8 +50,7 @@ mountOpenApi(api, answerMethod)
 mountOpsManager(api, { ask, answerMethod })
 api.notFound((context) => {
   const { method, path } = context.req
-  const detail = `${method} ${shown(path)} is nothing that a gateway host serves.`
-  return answer(context, refuse('route_not_found', detail, { check: 'path' }))
+  return answer(context, refuseUnserved(method, path))
 })
 api.onError((error, context) => answerFailure(error, context.env.requestId))
 
@@ -219,7 +223,8 @@ async function readInput(operation: Operation, request: Request, asking: Asking)
   }
   if (operation.body === null) return { ...read, body: null, text: '' }
   const bytesMax = asking.id === 'organizations.apply' ? DECLARATION_BYTES_MAX : BODY_BYTES_MAX
-  const json = asking.body ? { ok: true as const, ...asking.body } : await readJson(request, bytesMax)
+  const written = typeof asking.body === 'function' ? await asking.body() : asking.body
+  const json = written ? { ok: true as const, ...written } : await readJson(request, bytesMax)
   if (!json.ok) return json
   const body = operation.body.safeParse(json.value, { error: messageOf })
   return body.success ? { ...read, body: body.data, text: json.text } : refuseInput(errorsOf(body))
